@@ -17,7 +17,8 @@ class Motion:
     time : (T,) seconds
     R_world_segment : (T, 22, 3, 3) segment to world; NaN where nothing is known
     positions : (T, 22, 3) joint centres in the world, metres
-    angles : (T, C) in the order of `conventions.COORDINATES`; radians, ``pelvis_t*`` metres; NaN where the source has none
+    angles : (T, C) in the order of `conventions.COORDINATES`; radians, ``pelvis_t*`` metres; NaN where the source
+        has none
     provenance : (T, 22) of `conventions.PROVENANCE`, per segment
     shape : (S,) body shape, in standard deviations of the body model's components
     rest_positions : (22, 3) joints in the rest pose, metres

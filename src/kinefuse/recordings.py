@@ -30,6 +30,22 @@ def _expect_increasing(what: str, time: np.ndarray) -> None:
     _expect(bool((np.diff(time) > 0).all()), f"{what}: time stamps must increase from row to row.")
 
 
+@dataclass(frozen=True)
+class Finding:
+    """One sentence for the user about the data: what was found and what to do.
+
+    Attributes
+    ----------
+    level : ``"info"``, ``"warning"`` (the result suffers) or ``"error"`` (this part cannot be used)
+    about : what it concerns, such as ``"camera cam_03"``, ``"sensor thigh_r"`` or ``"trial"``
+    text : the sentence
+    """
+
+    level: str
+    about: str
+    text: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Subject:
     """Who was recorded; None is unknown."""
