@@ -64,7 +64,7 @@ JOINTS: Final = (
     "chest",
     "mtp_l",
     "mtp_r",
-    "neck",
+    "neck_base",
     "sternoclavicular_l",
     "sternoclavicular_r",
     "head",
@@ -75,7 +75,11 @@ JOINTS: Final = (
     "wrist_l",
     "wrist_r",
 )
-"""The joint at each segment's proximal end, in the order of `SEGMENTS`."""
+"""The joint at each segment's proximal end, in the order of `SEGMENTS`.
+
+A name that is also a keypoint's (``hip_l``) is the same point; hence ``neck_base``, since the keypoint ``neck`` lies
+between the shoulders.
+"""
 
 IMU_SITES: Final = (
     "pelvis",
