@@ -213,4 +213,4 @@ def toml_list(array: np.ndarray) -> str:
 def toml_text(text: str) -> str:
     """Return `text` as a quoted TOML string."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in escaped) + '"'
+    return '"' + "".join(c if c.isprintable() else f"\\U{ord(c):08x}" for c in escaped) + '"'

@@ -13,7 +13,7 @@ import numpy as np
 from kinefuse.conventions import KEYPOINT_INDEX, KEYPOINTS
 from kinefuse.errors import FormatError
 from kinefuse.formats.openpose import MAX_FRAMES, keypoints_from_triples
-from kinefuse.formats.text_files import float_column, nearest, read_columns
+from kinefuse.formats.text_files import float_column, hint, read_columns
 from kinefuse.recordings import Keypoints
 
 COLUMNS: Final = ("frame", "keypoint", "x_px", "y_px", "confidence")
@@ -71,8 +71,7 @@ def _point_column(path: Path, cells: list[str]) -> np.ndarray:
         return np.array([KEYPOINT_INDEX[cell] for cell in cells], dtype=int)
     except KeyError as error:
         row, name = cells.index(error.args[0]), error.args[0]
-        hint = nearest(name, KEYPOINTS) or f"; known are {', '.join(KEYPOINTS)}."
-        raise FormatError(f"{path}: row {row + 2}: unknown keypoint {name!r}{hint}") from error
+        raise FormatError(f"{path}: row {row + 2}: unknown keypoint {name!r}{hint(name, KEYPOINTS)}") from error
 
 
 def _check_confidence(path: Path, confidence: np.ndarray) -> None:

@@ -76,9 +76,15 @@ def _only_numbers(value: object, depth: int = 4) -> bool:
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
-    """Return ``"; did you mean 'x'?"`` for the most similar of `words`, or an empty string."""
+    """Return ``" (did you mean 'x'?)"`` for the most similar of `words`, or an empty string."""
     close = difflib.get_close_matches(word, list(words), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def hint(word: str, words: Iterable[str]) -> str:
+    """Return `nearest`, or all of `words` in brackets where none is similar."""
+    words = list(words)
+    return nearest(word, words) or f" (known: {', '.join(words)})"
 
 
 def read_columns(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> dict[str, list[str]]:
@@ -120,8 +126,7 @@ def _check_header(path: Path, header: list[str], required: Sequence[str], option
         raise FormatError(f"{path}: the header lacks {', '.join(missing)}; expected {wanted}.")
     unknown = [name for name in header if name not in {*required, *optional}]
     if unknown:
-        hint = nearest(unknown[0], [*required, *optional])
-        raise FormatError(f"{path}: unknown column {unknown[0]!r}{hint or f'; expected {wanted}.'}")
+        raise FormatError(f"{path}: unknown column {unknown[0]!r}{hint(unknown[0], [*required, *optional])}")
     if len(set(header)) != len(header):
         raise FormatError(f"{path}: a column name appears twice in its header; expected {wanted}.")
 
