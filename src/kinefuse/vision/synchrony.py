@@ -1,0 +1,319 @@
+"""Views of different rates and starts on one common time grid, and starts that nobody wrote down.
+
+An unknown start is the one at which the view's points lie closest to the epipolar lines of the same points in the other
+views (Sampson's distance; Hartley and Zisserman, "Multiple View Geometry", section 11.4), under Cauchy's robust cost.
+The cost is computed at whole frames, and the minimum between them is that of a parabola: interpolated points would be
+less noisy than measured ones and draw the minimum to half frames.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kinefuse.conventions import KEYPOINTS
+from kinefuse.errors import KinefuseError
+from kinefuse.recordings import Camera, Finding, Keypoints, View
+from kinefuse.vision.cameras import undistort_pixels
+
+SAME_FRAME = 1e-2
+"""Fraction of a frame below which two times are the same."""
+
+SEARCH_S = 1.0
+MOST_FRAMES = 600
+BLOCKS = 8
+LARGEST_UNCERTAINTY_S = 0.025
+FEWEST_PAIRS = 200
+"""Fewer pairs of points than this tell no offset."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridViews:
+    """V views of one person at common times.
+
+    Attributes
+    ----------
+    cameras : V camera names
+    names : K keypoint names, the union over the views
+    time : (T,) seconds
+    pixels : (T, V, K, 2) NaN where not seen
+    confidence : (T, V, K) 0 where not seen
+    interpolated : (T, V, K) true where a value lies between two frames of its camera
+    """
+
+    cameras: tuple[str, ...]
+    names: tuple[str, ...]
+    time: np.ndarray
+    pixels: np.ndarray
+    confidence: np.ndarray
+    interpolated: np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True)
+class StartEstimate:
+    """The start of one view on the trial's clock, and its standard error, in seconds; `found` is false for a guess."""
+
+    camera: str
+    start_s: float
+    error_s: float
+    found: bool
+
+
+def common_grid(views: Sequence[View]) -> GridViews:
+    """Put the keypoints of all views on the frame times of the fastest camera.
+
+    The grid covers the time in which at least two views run. A point between two frames of its camera is interpolated
+    linearly if both frames show it, and is NaN otherwise.
+
+    Parameters
+    ----------
+    views : views with keypoints of one person, a rate and a start
+
+    Raises
+    ------
+    KinefuseError
+        If a view lacks one of these, or no two views overlap in time.
+    """
+    for view in views:
+        _check_view(view)
+    names = _union_names(views)
+    time = _grid_times(views)
+    sampled = [_sample(view, names, time) for view in views]
+    pixels, confidence, interpolated = (np.stack(part, axis=1) for part in zip(*sampled, strict=True))
+    return GridViews(
+        cameras=tuple(view.camera for view in views),
+        names=names,
+        time=time,
+        pixels=pixels,
+        confidence=confidence,
+        interpolated=interpolated,
+    )
+
+
+def _check_view(view: View) -> None:
+    points = _keypoints(view)
+    if points.pixels.shape[1] != 1:
+        raise KinefuseError(
+            f"Camera {view.camera} shows {points.pixels.shape[1]} people; choose the one that is recorded first."
+        )
+    _rate(view)
+    if view.start_s is None:
+        raise KinefuseError(f"Camera {view.camera}: its start is unknown; add start_s to trial.toml or have it estimated.")
+
+
+def _keypoints(view: View) -> Keypoints:
+    if view.keypoints is None:
+        raise KinefuseError(f"Camera {view.camera} has no keypoints; detect them in its video first.")
+    return view.keypoints
+
+
+def _rate(view: View) -> float:
+    if view.rate_hz is None:
+        raise KinefuseError(f"Camera {view.camera}: its frame rate is unknown; add rate_hz to its entry in trial.toml.")
+    return view.rate_hz
+
+
+def _start(view: View) -> float:
+    return 0.0 if view.start_s is None else view.start_s
+
+
+def _union_names(views: Sequence[View]) -> tuple[str, ...]:
+    present = {name for view in views for name in _keypoints(view).names}
+    return tuple(name for name in KEYPOINTS if name in present) + tuple(sorted(present - set(KEYPOINTS)))
+
+
+def _grid_times(views: Sequence[View]) -> np.ndarray:
+    fastest = max(views, key=_rate)
+    rate = _rate(fastest)
+    spans = [(_start(view), _start(view) + (len(_keypoints(view).pixels) - 1) / _rate(view)) for view in views]
+    first = sorted(start for start, _ in spans)[1] if len(views) > 1 else spans[0][0]
+    last = sorted(end for _, end in spans)[-2] if len(views) > 1 else spans[0][1]
+    low = int(np.ceil((first - _start(fastest)) * rate - SAME_FRAME))
+    high = int(np.floor((last - _start(fastest)) * rate + SAME_FRAME))
+    if high < low or not len(_keypoints(fastest).pixels):
+        raise KinefuseError(
+            "No two cameras record at the same time: check start_s and rate_hz of the cameras in trial.toml."
+        )
+    return _start(fastest) + np.arange(low, high + 1) / rate
+
+
+def _sample(view: View, names: tuple[str, ...], time: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return pixels (T, K, 2), confidence (T, K) and the interpolation mask (T, K) of one view at the grid's times."""
+    source = _keypoints(view)
+    columns = [names.index(name) for name in source.names]
+    pixels = np.full((len(time), len(names), 2), np.nan)
+    confidence, between = np.zeros((len(time), len(names))), np.zeros((len(time), len(names)), dtype=bool)
+    position = (time - _start(view)) * _rate(view)
+    values, trust, mixed = sample_track(source.pixels[:, 0], source.confidence[:, 0], position)
+    pixels[:, columns], confidence[:, columns], between[:, columns] = values, trust, mixed
+    return pixels, confidence, between
+
+
+def sample_track(
+    values: np.ndarray, confidence: np.ndarray, position: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Sample tracks at fractional frame numbers.
+
+    Parameters
+    ----------
+    values : (F, K, 2) NaN where not seen
+    confidence : (F, K)
+    position : (T,) frame numbers; outside of 0..F-1 nothing is seen
+
+    Returns
+    -------
+    values (T, K, 2), confidence (T, K; the lesser of the two frames'), and which are interpolated (T, K).
+    """
+    count = len(values)
+    near = np.rint(position)
+    on_frame = np.abs(position - near) <= SAME_FRAME
+    inside = (position >= -SAME_FRAME) & (position <= count - 1 + SAME_FRAME)
+    left = np.clip(np.where(on_frame, near, np.floor(position)), 0, count - 1).astype(int)
+    right = np.where(on_frame, left, np.minimum(left + 1, count - 1))
+    share = np.where(on_frame, 0.0, position - left)[:, None]
+    sampled = values[left] * (1.0 - share[..., None]) + values[right] * share[..., None]
+    trust = np.minimum(confidence[left], confidence[right])
+    seen = np.isfinite(sampled).all(axis=-1) & (trust > 0) & inside[:, None]
+    sampled[~seen] = np.nan
+    return sampled, np.where(seen, trust, 0.0), seen & ~on_frame[:, None]
+
+
+def estimate_start_offsets(
+    cameras: Sequence[Camera], views: Sequence[View], search_s: float = SEARCH_S
+) -> tuple[tuple[View, ...], tuple[StartEstimate, ...], tuple[Finding, ...]]:
+    """Estimate the starts that are unknown from the movement.
+
+    Parameters
+    ----------
+    cameras : calibrations of the views, in their order
+    views : views with keypoints of one person and a rate; those with a `start_s` keep it. If none has one, the first
+        view starts at 0 s.
+    search_s : starts are looked for this far around the start of the first view that is known
+
+    Returns
+    -------
+    views with every start set, what was estimated, and a sentence about each estimate. A start that the movement does not
+    tell is set to that of the reference, with a warning.
+
+    Raises
+    ------
+    KinefuseError
+        If a view has no keypoints or no rate.
+    """
+    if all(view.start_s is not None for view in views):
+        return tuple(views), (), ()
+    placed = {i: view for i, view in enumerate(views) if view.start_s is not None}
+    if not placed:
+        placed = {0: replace(views[0], start_s=0.0)}
+    reference = next(iter(placed.values()))
+    rest = sorted(set(range(len(views))) - set(placed), key=lambda i: -int((_keypoints(views[i]).confidence > 0).sum()))
+    estimates = []
+    for i in rest:
+        others = [(cameras[j], view) for j, view in placed.items()]
+        estimate = _estimate_start(cameras[i], views[i], others, _start(reference), search_s)
+        estimates.append(estimate)
+        placed[i] = replace(views[i], start_s=estimate.start_s)
+    findings = [_finding(estimate, reference) for estimate in estimates]
+    return tuple(placed[i] for i in range(len(views))), tuple(estimates), tuple(findings)
+
+
+def _finding(estimate: StartEstimate, reference: View) -> Finding:
+    delay = estimate.start_s - _start(reference)
+    about = f"camera {estimate.camera}"
+    if not estimate.found:
+        text = (
+            f"Camera {estimate.camera} was taken to start together with camera {reference.camera}, because trial.toml "
+            "does not say and the person moves too little to tell; add start_s if it is not so."
+        )
+        return Finding("warning", about, text)
+    order = "later" if delay >= 0 else "earlier"
+    text = (
+        f"Camera {estimate.camera} starts {abs(delay):.3f} s {order} than camera {reference.camera} "
+        f"(± {estimate.error_s:.3f} s): estimated from the motion, because trial.toml does not say."
+    )
+    return Finding("info", about, text)
+
+
+def _estimate_start(
+    camera: Camera, view: View, others: Sequence[tuple[Camera, View]], around_s: float, search_s: float
+) -> StartEstimate:
+    step = 1.0 / max(_rate(other) for _, other in others)
+    whole = int(np.ceil(search_s / step))
+    offsets = step * np.arange(-whole, whole + 1)
+    costs, counts = _cost_by_block(camera, view, others, around_s + offsets)
+    guess = StartEstimate(camera=view.camera, start_s=around_s, error_s=float("nan"), found=False)
+    if counts.sum(axis=0).min() < FEWEST_PAIRS:
+        return guess
+    best = _minimum(offsets, costs.sum(axis=0) / counts.sum(axis=0))
+    left_out = [
+        _minimum(offsets, (costs.sum(axis=0) - cost) / np.maximum(counts.sum(axis=0) - count, 1))
+        for cost, count in zip(costs, counts, strict=True)
+    ]
+    error = float(np.sqrt((BLOCKS - 1) * np.var(left_out)))  # jackknife
+    if not np.isfinite(best) or not error < LARGEST_UNCERTAINTY_S:
+        return guess
+    return StartEstimate(camera=view.camera, start_s=float(around_s + best), error_s=error, found=True)
+
+
+def _minimum(offsets: np.ndarray, cost: np.ndarray) -> float:
+    """Return where a sampled cost is least, by a parabola through five samples; NaN at the edge of the search."""
+    lowest = int(np.argmin(cost))
+    if lowest < 2 or lowest > len(cost) - 3:
+        return float("nan")
+    around = slice(lowest - 2, lowest + 3)
+    square, slope, _ = np.polyfit(offsets[around] - offsets[lowest], cost[around], 2)
+    step = offsets[1] - offsets[0]
+    shift = np.clip(-0.5 * slope / square, -step, step) if square > 0 else 0.0
+    return float(offsets[lowest] + shift)
+
+
+def _cost_by_block(
+    camera: Camera, view: View, others: Sequence[tuple[Camera, View]], starts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return summed robust epipolar costs and the number of point pairs, both (blocks, starts)."""
+    own = _keypoints(view)
+    frames = np.arange(0, len(own.pixels), max(1, len(own.pixels) // MOST_FRAMES))
+    errors = []
+    for other_camera, other in others:
+        theirs = _keypoints(other)
+        shared = [name for name in own.names if name in theirs.names]
+        mine = own.pixels[frames][:, 0, [own.names.index(name) for name in shared]]
+        columns = [theirs.names.index(name) for name in shared]
+        track, trust = theirs.pixels[:, 0, columns], theirs.confidence[:, 0, columns]
+        matched = [
+            sample_track(track, trust, (start + frames / _rate(view) - _start(other)) * _rate(other))[0]
+            for start in starts
+        ]
+        errors.append(sampson_distance_px(camera, other_camera, mine, np.stack(matched)))
+    distance = np.concatenate(errors, axis=-1)  # (starts, frames, points of all others)
+    scale = 2.0 * min(float(np.median(row[np.isfinite(row)])) if np.isfinite(row).any() else np.inf for row in distance)
+    cost = np.log1p((distance / max(scale, 0.1)) ** 2)
+    blocks = np.array_split(np.arange(len(frames)), BLOCKS)
+    sums = np.stack([np.nansum(cost[:, block], axis=(1, 2)) for block in blocks])
+    return sums, np.stack([np.isfinite(cost[:, block]).sum(axis=(1, 2)) for block in blocks])
+
+
+def sampson_distance_px(camera_a: Camera, camera_b: Camera, pixels_a: np.ndarray, pixels_b: np.ndarray) -> np.ndarray:
+    """Return how far two images of a point are from agreeing, to first order.
+
+    Parameters
+    ----------
+    camera_a, camera_b : two calibrated cameras
+    pixels_a, pixels_b : (..., 2) pixels of the same points, broadcast against each other; NaN is kept
+
+    Returns
+    -------
+    (...) undistorted pixels.
+    """
+    rotation = camera_b.R_camera_world @ camera_a.R_camera_world.T
+    x, y, z = camera_b.translation - rotation @ camera_a.translation
+    essential = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]]) @ rotation
+    a, b = _homogeneous(undistort_pixels(camera_a, pixels_a)), _homogeneous(undistort_pixels(camera_b, pixels_b))
+    line_b, line_a = a @ essential.T, b @ essential
+    algebraic = (b * line_b).sum(axis=-1)
+    focal = np.sqrt(camera_a.matrix[0, 0] * camera_b.matrix[0, 0])
+    return focal * np.abs(algebraic) / np.sqrt((line_a[..., :2] ** 2).sum(axis=-1) + (line_b[..., :2] ** 2).sum(axis=-1))
+
+
+def _homogeneous(points: np.ndarray) -> np.ndarray:
+    return np.concatenate([points, np.ones((*points.shape[:-1], 1))], axis=-1)
