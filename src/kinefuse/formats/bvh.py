@@ -265,7 +265,8 @@ def write_bvh(path: Path, motion: Motion, missing: str = "error") -> None:
         written.
     """
     rotations, root = local_rotations(motion, missing)
-    channels = np.concatenate([root[:, None] / CENTIMETRE, np.rad2deg(euler_zxy(rotations))], axis=1)
+    angles = np.rad2deg(euler_zxy(rotations[:, _depth_first(0)]))  # in the order in which the tree is written
+    channels = np.concatenate([root[:, None] / CENTIMETRE, angles], axis=1)
     frame_time = float(np.median(np.diff(motion.time))) if len(motion.time) > 1 else 1.0
     head = "HIERARCHY\n" + _hierarchy_text(motion.rest_positions / CENTIMETRE)
     head += f"MOTION\nFrames: {len(motion.time)}\nFrame Time: {frame_time:.9f}\n"
@@ -292,6 +293,14 @@ def _hierarchy_text(rest: np.ndarray) -> str:
     return _joint_text(0, rest, tips, "")
 
 
+def _children(segment: int) -> list[int]:
+    return [child for child, parent in enumerate(SEGMENT_PARENTS) if parent == segment]
+
+
+def _depth_first(segment: int) -> list[int]:
+    return [segment, *(index for child in _children(segment) for index in _depth_first(child))]
+
+
 def _joint_text(segment: int, rest: np.ndarray, tips: dict[int, np.ndarray], indent: str) -> str:
     """Return the text of one joint and, within it, of its children (the tree is ten levels deep)."""
     parent = SEGMENT_PARENTS[segment]
@@ -300,7 +309,7 @@ def _joint_text(segment: int, rest: np.ndarray, tips: dict[int, np.ndarray], ind
     inner = indent + "  "
     text = f"{indent}{keyword} {SEGMENTS[segment]}\n{indent}{{\n{inner}OFFSET {_triple(offset)}\n"
     text += f"{inner}CHANNELS {order} Zrotation Xrotation Yrotation\n"
-    for child in (i for i, other in enumerate(SEGMENT_PARENTS) if other == segment):
+    for child in _children(segment):
         text += _joint_text(child, rest, tips, inner)
     if segment in tips:
         text += f"{inner}End Site\n{inner}{{\n{inner}  OFFSET {_triple(tips[segment])}\n{inner}}}\n"
