@@ -143,9 +143,7 @@ def _best_camera(agreement: np.ndarray) -> int:
     return int(np.argmin(np.nanmedian(np.where(np.isinf(agreement), 1e9, agreement), axis=1)))
 
 
-def _adjust(
-    cameras: tuple[Camera, ...], pixels: np.ndarray, confidence: np.ndarray, fixed: int
-) -> tuple[Camera, ...]:
+def _adjust(cameras: tuple[Camera, ...], pixels: np.ndarray, confidence: np.ndarray, fixed: int) -> tuple[Camera, ...]:
     """Return the cameras after one bundle adjustment of the observations that agree so far."""
     start = triangulate(cameras, pixels, confidence)
     rays = intersection.observe(stack_cameras(cameras), pixels, np.where(start.used, confidence, 0.0))
@@ -184,7 +182,9 @@ def _held_out_errors(
     errors = [triangulate(cameras, pixels, confidence).reprojection_px for cameras in (before, after)]
     known = np.isfinite(errors[0]) & np.isfinite(errors[1])
     if not known.any():
-        raise KinefuseError("No point of the held-out frames is seen by two cameras, so nothing can judge the refinement.")
+        raise KinefuseError(
+            "No point of the held-out frames is seen by two cameras, so nothing can judge the refinement."
+        )
     names = [camera.name for camera in before]
     return _medians(errors[0], known, names), _medians(errors[1], known, names)
 

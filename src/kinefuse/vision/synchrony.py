@@ -98,7 +98,9 @@ def _check_view(view: View) -> None:
         )
     _rate(view)
     if view.start_s is None:
-        raise KinefuseError(f"Camera {view.camera}: its start is unknown; add start_s to trial.toml or have it estimated.")
+        raise KinefuseError(
+            f"Camera {view.camera}: its start is unknown; add start_s to trial.toml or have it estimated."
+        )
 
 
 def _keypoints(view: View) -> Keypoints:
@@ -192,8 +194,8 @@ def estimate_start_offsets(
 
     Returns
     -------
-    views with every start set, what was estimated, and a sentence about each estimate. A start that the movement does not
-    tell is set to that of the reference, with a warning.
+    views with every start set, what was estimated, and a sentence about each estimate. A start that the movement does
+    not tell is set to that of the reference, with a warning.
 
     Raises
     ------
@@ -312,7 +314,9 @@ def sampson_distance_px(camera_a: Camera, camera_b: Camera, pixels_a: np.ndarray
     line_b, line_a = a @ essential.T, b @ essential
     algebraic = (b * line_b).sum(axis=-1)
     focal = np.sqrt(camera_a.matrix[0, 0] * camera_b.matrix[0, 0])
-    return focal * np.abs(algebraic) / np.sqrt((line_a[..., :2] ** 2).sum(axis=-1) + (line_b[..., :2] ** 2).sum(axis=-1))
+    return (
+        focal * np.abs(algebraic) / np.sqrt((line_a[..., :2] ** 2).sum(axis=-1) + (line_b[..., :2] ** 2).sum(axis=-1))
+    )
 
 
 def _homogeneous(points: np.ndarray) -> np.ndarray:

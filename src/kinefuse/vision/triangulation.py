@@ -3,8 +3,8 @@
 Each point is the linear solution of its rays (direct linear transform, weighted by confidence), improved by
 Gauss-Newton steps on the reprojection error. Points with a view that disagrees are solved again from smaller and
 smaller sets of their views, and the largest set that agrees is kept. The covariance follows from the reprojection
-Jacobian (Hartley and Zisserman, "Multiple View Geometry", chapter 5) with a noise level per camera that is estimated from the
-residuals (MINQUE: C. R. Rao, 1971).
+Jacobian (Hartley and Zisserman, "Multiple View Geometry", chapter 5) with a noise level per camera that is estimated
+from the residuals (MINQUE: C. R. Rao, 1971).
 
 Inside this module N points are the last axis of every array, views the first.
 """
@@ -146,7 +146,9 @@ def _check(cameras: Sequence[Camera], pixels: np.ndarray, confidence: np.ndarray
             f"Expected pixels of shape (frames, {len(cameras)} cameras, points, 2), got {pixels.shape}."
         )
     if confidence.shape != pixels.shape[:3]:
-        raise KinefuseError(f"Expected a confidence of shape {pixels.shape[:3]}, as the pixels, got {confidence.shape}.")
+        raise KinefuseError(
+            f"Expected a confidence of shape {pixels.shape[:3]}, as the pixels, got {confidence.shape}."
+        )
     if min_views < 2:
         raise KinefuseError(f"min_views must be at least 2, as one ray has no depth; got {min_views}.")
 
