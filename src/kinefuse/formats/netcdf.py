@@ -47,7 +47,7 @@ def write_motion(path: Path, motion: Motion) -> None:
 
 def _write_dataset(path: Path, dataset: "xarray.Dataset") -> None:
     large = [name for name, variable in dataset.data_vars.items() if variable.ndim >= 2]
-    encoding = {name: {"zlib": True, "complevel": 4, "shuffle": True} for name in large}
+    encoding: dict[Any, dict[str, Any]] = {name: {"zlib": True, "complevel": 4, "shuffle": True} for name in large}
     encoding |= {name: {"_FillValue": None} | encoding.get(name, {}) for name in dataset.variables}
     dataset.to_netcdf(path, engine="h5netcdf", encoding=encoding)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
