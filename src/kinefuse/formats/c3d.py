@@ -111,8 +111,7 @@ def _frame_counts(header: Header, parameters: Parameters) -> set[int]:
 def _frame_count(content: bytes, header: Header, parameters: Parameters, path: Path) -> int:
     """Return the number of frames, which must agree with the size of the file where the file has a word on it twice."""
     counts = _frame_counts(header, parameters) or {65535}
-    left = {count: len(content) - _data_end(header, count) for count in counts}
-    fitting = [count for count, rest in left.items() if rest >= 0 and (rest < 2 * BLOCK or not _is_plain(parameters))]
+    fitting = [count for count in counts if _fits(content, _data_end(header, count), header, parameters)]
     if len(fitting) == 1:
         return fitting[0]
     stated = " or ".join(str(count) for count in sorted(counts))
@@ -122,9 +121,11 @@ def _frame_count(content: bytes, header: Header, parameters: Parameters, path: P
     )
 
 
-def _is_plain(parameters: Parameters) -> bool:
-    """Return whether nothing but points and analog samples follows the parameters."""
-    return not _number(parameters, "ROTATION:USED")
+def _fits(content: bytes, end: int, header: Header, parameters: Parameters) -> bool:
+    """Return whether the data can end at byte `end`: nothing but padding may follow, save for known later sections."""
+    rest = len(content) - end
+    more_sections = bool(_number(parameters, "ROTATION:USED")) or content[0] >= header.data_start
+    return rest >= 0 and (rest < 2 * BLOCK or more_sections or not any(content[end:]))
 
 
 def _number_bytes(header: Header) -> int:
