@@ -8,7 +8,7 @@ N points are the last axis of every array here, V views the first. Points are re
 centroid of the cameras.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,9 @@ from kinefuse.vision.cameras import CameraStack
 
 SYMMETRIC = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 """Order in which the six different elements of a symmetric 3x3 matrix are kept."""
+
+CHUNK_POINTS = 4096
+"""Points that are worked on together."""
 
 SMALLEST_RELATIVE_DETERMINANT = 1e-12
 
@@ -116,6 +119,11 @@ def _curvature_terms(rotation: np.ndarray, focal2: np.ndarray) -> np.ndarray:
     return np.stack([np.stack([term[:, i, j] for i, j in SYMMETRIC], axis=1) for term in terms], axis=1)
 
 
+def chunks(count: int) -> Iterator[slice]:
+    """Yield slices that cut `count` points into parts whose arrays stay in a core's cache."""
+    return (slice(start, min(start + CHUNK_POINTS, count)) for start in range(0, count, CHUNK_POINTS))
+
+
 def observe(stack: CameraStack, pixels: np.ndarray, confidence: np.ndarray, min_confidence: float = 0.0) -> Rays:
     """Return the rays of pixels (T, V, K, 2) of confidence (T, V, K), N = T * K points."""
     frames, views, names = confidence.shape
@@ -123,8 +131,9 @@ def observe(stack: CameraStack, pixels: np.ndarray, confidence: np.ndarray, min_
     trust = confidence.transpose(1, 0, 2).reshape(views, frames * names)
     x, y, area = np.empty(trust.shape), np.empty(trust.shape), np.empty(trust.shape)
     for v, matrix in enumerate(stack.matrix):
-        bent = lens.normalise(np.moveaxis(flat[:, v], 0, -1), matrix)
-        x[v], y[v], area[v] = lens.undistort(*bent, stack.distortions[v])
+        for part in chunks(trust.shape[1]):
+            bent = lens.normalise(np.moveaxis(flat[:, v, part], 0, -1), matrix)
+            x[v, part], y[v, part], area[v, part] = lens.undistort(*bent, stack.distortions[v])
     seen = np.isfinite(x) & np.isfinite(y) & (trust > 0) & (trust >= min_confidence)
     flat[:, ~seen] = np.nan
     trust = np.where(seen, trust, 0.0)

@@ -19,10 +19,7 @@ from kinefuse.errors import KinefuseError
 from kinefuse.recordings import Camera
 from kinefuse.vision import intersection
 from kinefuse.vision.cameras import CameraStack
-from kinefuse.vision.intersection import Geometry, Rays
-
-CHUNK_POINTS = 4096
-"""Points that are worked on together; their arrays fit in a core's cache."""
+from kinefuse.vision.intersection import CHUNK_POINTS, Geometry, Rays, chunks
 
 MOST_VIEWS_FOR_SUBSETS = 8
 """With more views, sets are made smaller one view at a time instead of trying all."""
@@ -153,10 +150,6 @@ def _check(cameras: Sequence[Camera], pixels: np.ndarray, confidence: np.ndarray
         raise KinefuseError(f"min_views must be at least 2, as one ray has no depth; got {min_views}.")
 
 
-def _chunks(count: int) -> Iterator[slice]:
-    return (slice(start, min(start + CHUNK_POINTS, count)) for start in range(0, count, CHUNK_POINTS))
-
-
 def _by_frame(values: np.ndarray, frames: int) -> np.ndarray:
     """(V, T * K) to (T, V, K)."""
     return np.ascontiguousarray(values.reshape(len(values), frames, -1).swapaxes(0, 1))
@@ -173,7 +166,7 @@ def _solve(geometry: Geometry, rays: Rays, weight: np.ndarray, steps: int) -> tu
 def _first_solution(geometry: Geometry, rays: Rays, steps: int) -> tuple[np.ndarray, np.ndarray]:
     count = rays.x.shape[1]
     points, errors = np.empty((3, count)), np.empty(rays.x.shape)
-    for part in _chunks(count):
+    for part in chunks(count):
         some = rays.at(part)
         points[:, part], errors[:, part] = _solve(geometry, some, some.weight, steps)
     return points, errors
@@ -204,7 +197,7 @@ def _agreeing_views(
     lost = ~(agrees & enough)
     lost[failing] = False
     points[:, lost], errors[:, lost] = np.nan, np.nan
-    for part in _chunks(len(failing)):
+    for part in chunks(len(failing)):
         index = failing[part]
         some = rays.at(index)
         points[:, index], errors[:, index], kept[:, index] = _best_subset(geometry, some, limit, steps, min_views)
@@ -312,7 +305,7 @@ def _covariance(geometry: Geometry, points: np.ndarray, weight: np.ndarray, nois
     """Return the covariance (N, 3, 3) of weighted least squares whose weights know nothing of the cameras' noise."""
     variance = np.nan_to_num(noise)[:, None, None] ** 2
     covariance = np.empty((points.shape[1], 3, 3))
-    for part in _chunks(points.shape[1]):
+    for part in chunks(points.shape[1]):
         information = intersection.view_curvature(geometry, points[:, part], weight[:, part])
         inverse = intersection.full_symmetric(intersection.invert_symmetric(information.sum(axis=0)))
         middle = intersection.full_symmetric((variance * information).sum(axis=0))
