@@ -78,7 +78,7 @@ def _camera_tables(path: Path, content: dict[str, Any]) -> list[tuple[str, dict[
     """Return (name, table) of every camera, in either form of the file."""
     nested = content.get("cameras")
     if isinstance(nested, dict):
-        named = [(f"cam_{key}" if key.isdigit() else key, table) for key, table in nested.items()]
+        named = [(f"cam_{key}" if key.isdecimal() else key, table) for key, table in nested.items()]
     else:
         named = list(content.items())
     result = []

@@ -60,4 +60,4 @@ def _last_number(name: str) -> int | None:
 
 def natural_key(name: str) -> list[tuple[int, str]]:
     """Return a sorting key that puts ``cam2`` before ``cam10``."""
-    return [(int(part[:18]) if part.isdigit() else -1, part) for part in re.split(r"(\d+)", name)]
+    return [(int(part[:18]) if part.isdecimal() else -1, part) for part in re.split(r"(\d+)", name)]
