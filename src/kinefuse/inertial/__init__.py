@@ -1,0 +1,1 @@
+"""Inertial sensors: sanity checks of what they recorded."""

@@ -1,0 +1,132 @@
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from imu_examples import swinging_imu
+
+from kinefuse.conventions import GRAVITY
+from kinefuse.inertial.checks import check_imu, check_imus, clipped_samples, summarize_imu
+from kinefuse.recordings import Imu
+
+
+def errors(imu: Imu) -> list[str]:
+    return [finding.text for finding in check_imu(imu) if finding.level == "error"]
+
+
+def scaled(imu: Imu, force: float = 1.0, rate: float = 1.0) -> Imu:
+    return replace(imu, specific_force=force * imu.specific_force, angular_rate=rate * imu.angular_rate)
+
+
+def test_a_good_sensor_has_no_findings() -> None:
+    assert check_imu(swinging_imu()) == []
+
+
+@pytest.mark.parametrize(
+    ("force", "rate", "word"),
+    [
+        (1 / GRAVITY, 1.0, "looks like g;"),
+        (1000 / GRAVITY, 1.0, "milli-g"),
+        (100.0, 1.0, "cm/s²"),
+        (0.5, 1.0, "unit is unknown"),
+        (1.0, 180 / np.pi, "deg/s"),
+        (1.0, -1.0, "turns against"),
+        (-1.0, 1.0, "upside down"),
+    ],
+)
+def test_wrong_units_and_signs(force: float, rate: float, word: str) -> None:
+    told = errors(scaled(swinging_imu(), force, rate))
+    assert len(told) == 1
+    assert word in told[0]
+
+
+def test_removed_gravity() -> None:
+    imu = swinging_imu()
+    assert imu.R_ref_sensor is not None
+    free = imu.specific_force - GRAVITY * imu.R_ref_sensor[:, 2, :]
+    assert "gravity seems to have been removed" in errors(replace(imu, specific_force=free))[0]
+
+
+def test_conjugated_orientation() -> None:
+    imu = swinging_imu(seconds=1.5)
+    assert imu.R_ref_sensor is not None
+    turned = replace(imu, R_ref_sensor=np.swapaxes(imu.R_ref_sensor, 1, 2))
+    assert any("not sensor-to-world" in text for text in errors(turned))
+
+
+def test_lost_packets_and_missing_values() -> None:
+    imu = swinging_imu()
+    kept = np.r_[:300, 330:800]
+    force = imu.specific_force[kept].copy()
+    force[100:120] = np.nan
+    lossy = replace(
+        imu, time=imu.time[kept], specific_force=force, angular_rate=imu.angular_rate[kept], R_ref_sensor=None
+    )
+    texts = {finding.level: finding.text for finding in check_imu(lossy)}
+    all_texts = " ".join(finding.text for finding in check_imu(lossy))
+    assert "Lost 30 of 800 packets (3.8 %) in 1 gaps, the longest 0.310 s" in all_texts
+    assert "accelerometer lacks values in 2.6 %" in all_texts
+    assert set(texts) == {"warning"}
+
+
+def test_stuck_axis_clipping_and_no_gyroscope() -> None:
+    imu = swinging_imu()
+    force = imu.specific_force.copy()
+    force[:, 0] = 0.0
+    assert "never changes on x" in errors(replace(imu, specific_force=force))[0]
+    clipped = np.clip(imu.specific_force, None, 9.0)
+    told = check_imu(replace(imu, specific_force=clipped, R_ref_sensor=None))
+    assert any("is clipped in" in finding.text for finding in told)
+    none = replace(imu, angular_rate=np.full_like(imu.angular_rate, np.nan))
+    assert [finding.text for finding in check_imu(none)] == ["Its gyroscope has no values at all."]
+
+
+def test_clipped_samples_are_counted() -> None:
+    values = np.random.default_rng(0).normal(size=(100, 3))
+    assert clipped_samples(values) == 0
+    values[10:15, 1] = 50.0
+    values[30, 1] = 50.0
+    assert clipped_samples(values) == 5
+
+
+def test_bias_at_rest() -> None:
+    imu = swinging_imu()
+    biased = replace(imu, angular_rate=imu.angular_rate + np.array([0.0, 0.0, 0.3]))
+    assert any("remove the gyroscope's bias" in finding.text for finding in check_imu(biased))
+
+
+def test_unknown_start_is_told() -> None:
+    imu = replace(swinging_imu(), start_is_known=False)
+    assert [finding.level for finding in check_imu(imu)] == ["info"]
+    assert summarize_imu(imu)["start_s"] is None
+
+
+def test_sensors_that_do_not_go_together() -> None:
+    imu = swinging_imu()
+    later = replace(imu, name="two", time=imu.time + 100.0)
+    findings = check_imus([imu, later])
+    assert [finding.level for finding in findings] == ["warning", "error"]
+    assert "Several sensors" in findings[0].text
+    assert "ends before" in findings[1].text
+
+
+def test_summary_holds_plain_numbers() -> None:
+    summary = summarize_imu(swinging_imu())
+    assert summary["rate_hz"] == pytest.approx(100.0)
+    assert summary["is_ever_at_rest"] is True
+    assert all(value is None or isinstance(value, str | int | float) for value in summary.values())
+
+
+@pytest.mark.parametrize("change", [lambda imu: imu.time[:1], lambda imu: imu.time[:3]])
+def test_very_short_sensors_do_not_fail(change: Callable[[Imu], np.ndarray]) -> None:
+    imu = swinging_imu()
+    time = change(imu)
+    rows = slice(0, len(time))
+    short = replace(
+        imu,
+        time=time,
+        specific_force=imu.specific_force[rows],
+        angular_rate=imu.angular_rate[rows],
+        R_ref_sensor=None,
+    )
+    assert all(finding.level in {"info", "warning", "error"} for finding in check_imu(short))
