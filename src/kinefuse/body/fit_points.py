@@ -1,0 +1,223 @@
+"""From measured points to a `Motion`: the whole fit, with what it knows about its own certainty."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from kinefuse.body.angles import JOINT_ANGLES, joint_angles
+from kinefuse.body.fitting import (
+    Body,
+    BodyPrior,
+    FitConfig,
+    PosePrior,
+    fit_body,
+    fit_poses,
+    orientation_covariance,
+)
+from kinefuse.body.initial_pose import fill_in_time, initial_pose
+from kinefuse.body.kinematics import local_from_world
+from kinefuse.body.models import BodyModel
+from kinefuse.body.point_terms import Pose, Targets
+from kinefuse.body.priors import OFFSETS, _zxy_with_jacobian
+from kinefuse.conventions import (
+    COORDINATE_INDEX,
+    COORDINATES,
+    INFERRED,
+    INTERPOLATED,
+    MEASURED,
+    SEGMENT_INDEX,
+    SEGMENT_PARENTS,
+    SEGMENTS,
+)
+from kinefuse.motion import Motion
+from kinefuse.recordings import JointCenters
+
+
+@dataclass(frozen=True)
+class PointSet:
+    """What is known of the measured points, in the order of `names`.
+
+    Attributes
+    ----------
+    names : K names of points of the body model
+    offset_sd : (K,) metres, how far a point may lie from where the model has it, constantly over the trial
+    noise_sd : (K,) metres, from frame to frame, where the measurement itself does not tell
+    correlation_s : seconds over which a point's error stays much the same
+    """
+
+    names: tuple[str, ...]
+    offset_sd: np.ndarray
+    noise_sd: np.ndarray
+    correlation_s: float = 0.5
+
+
+def whitening(centers: JointCenters, noise_sd: np.ndarray, floor_sd: float) -> torch.Tensor:
+    """Return (T, K, 3, 3) with W^T W the inverse covariance of each point, zero where it is missing.
+
+    Parameters
+    ----------
+    noise_sd : (K,) metres, used where `centers` has no covariance
+    floor_sd : metres, added to every covariance for what the model itself cannot follow
+    """
+    identity = np.eye(3)
+    if centers.covariance is None:
+        covariance = np.broadcast_to((noise_sd**2)[None, :, None, None] * identity, (*centers.positions.shape, 3))
+    else:
+        covariance = centers.covariance
+    seen = np.isfinite(centers.positions).all(-1) & np.isfinite(covariance).all((-1, -2))
+    safe = np.where(seen[..., None, None], covariance, identity) + floor_sd**2 * identity
+    values, vectors = np.linalg.eigh(safe)
+    root = vectors / np.sqrt(np.maximum(values, 1e-8))[..., None, :] @ np.swapaxes(vectors, -1, -2)
+    return torch.as_tensor(np.where(seen[..., None, None], root, 0.0))
+
+
+def fit_points(
+    centers: JointCenters,
+    model: BodyModel,
+    points: PointSet,
+    config: FitConfig,
+    *,
+    floor_sd: float = 0.01,
+    stature_m: float | None = None,
+    estimator: str = "",
+    extra: PosePrior | None = None,
+) -> Motion:
+    """Fit shape, point offsets and poses to measured points.
+
+    Parameters
+    ----------
+    centers : the points, those of `points.names` in that order
+    floor_sd : metres that the model cannot be expected to follow
+    stature_m : the subject's height where it is known
+    estimator : name for the result
+    extra : a further prior of the pose
+
+    Returns
+    -------
+    Motion, with standard deviations from the curvature of each frame's own cost
+    """
+    index = model.point_index(points.names)
+    targets = Targets(
+        points=torch.as_tensor(centers.positions),
+        whitening=whitening(centers, points.noise_sd, floor_sd),
+        segment=torch.as_tensor(model.point_segment[index]),
+    )
+    start = Body(model, points.names, torch.zeros(model.n_shape).double(), torch.zeros(len(index), 3).double())
+    frames = _body_frames(targets, config.body_frames)
+    looks = max(1.0, float(np.ptp(centers.time)) / points.correlation_s)
+    prior = BodyPrior(
+        offset_sd=torch.as_tensor(points.offset_sd), stature_m=stature_m, weight=max(1.0, len(frames) / looks)
+    )
+    body = _scaled_start(start, targets.frames(frames))
+    sample = targets.frames(frames)
+    body, _ = fit_body(body, _starting_pose(body, sample), sample, prior, config, extra)
+    step_s = float(np.median(np.diff(centers.time))) if len(centers.time) > 1 else 1.0
+    pose, information = fit_poses(body, _starting_pose(body, targets), targets, config, step_s, extra)
+    return _to_motion(centers, body, pose, information, targets, estimator)
+
+
+def _body_frames(targets: Targets, wanted: int) -> torch.Tensor:
+    """Frames spread evenly over those in which at least half of the usual points were seen."""
+    count = (targets.whitening.diagonal(dim1=-2, dim2=-1).sum(-1) > 0).sum(-1)
+    good = (count * 2 >= count.max()).nonzero()[:, 0]
+    pick = torch.linspace(0, len(good) - 1, min(wanted, len(good))).round().long()
+    return good[pick]
+
+
+def _scaled_start(body: Body, targets: Targets) -> Body:
+    """Give the body the size that the distances between measured points have, along its first shape component."""
+    filled, ever = fill_in_time(targets.points)
+    pairs = [(i, j) for i in range(len(ever)) for j in range(i) if ever[i] and ever[j]]
+    pairs = [(i, j) for i, j in pairs if SEGMENT_PARENTS[int(targets.segment[i])] == int(targets.segment[j])]
+    if not pairs:
+        return body
+    i, j = torch.tensor(pairs).T
+    measured = torch.linalg.norm(filled[:, i] - filled[:, j], dim=-1).median(0).values.sum()
+    modelled = torch.linalg.norm(body.rest_points[i] - body.rest_points[j], dim=-1).sum()
+    component = torch.zeros_like(body.shape)
+    component[0] = 1.0
+    grown = Body(body.model, body.names, component, body.offsets)
+    growth = torch.linalg.norm(grown.rest_points[i] - grown.rest_points[j], dim=-1).sum() - modelled
+    amount = ((measured - modelled) / growth).clamp(-4, 4) if abs(float(growth)) > 1e-6 else 0.0
+    return Body(body.model, body.names, component * amount, body.offsets)
+
+
+def _starting_pose(body: Body, targets: Targets) -> Pose:
+    seen = targets.whitening.diagonal(dim1=-2, dim2=-1).sum(-1) > 0
+    points = torch.where(seen[..., None], targets.points, torch.nan)
+    world, root = initial_pose(points, targets.segment, body.rest_points, body.joints)
+    return Pose(local_from_world(world), root)
+
+
+def _to_motion(
+    centers: JointCenters, body: Body, pose: Pose, information: torch.Tensor, targets: Targets, estimator: str
+) -> Motion:
+    placed = body.place(pose, targets.segment)
+    R, positions = placed.R_world_segment.numpy(), placed.positions.numpy()
+    covariance = orientation_covariance(information, placed.R_world_segment)
+    variance = covariance.diagonal(dim1=-2, dim2=-1).reshape(len(R), len(SEGMENTS), 3)
+    return Motion(
+        time=centers.time,
+        R_world_segment=R,
+        positions=positions,
+        angles=joint_angles(R, positions[:, 0]),
+        provenance=provenance(centers, targets, body),
+        shape=body.shape.numpy(),
+        rest_positions=body.joints.numpy(),
+        orientation_sd=variance.sum(-1).sqrt().numpy(),
+        angle_sd=angle_sd(placed.R_world_segment, covariance),
+        body_name=body.model.name,
+        estimator=estimator,
+    )
+
+
+def angle_sd(R_world_segment: torch.Tensor, covariance: torch.Tensor) -> np.ndarray:
+    """Return standard deviations of the coordinates, (T, C) radians; NaN for the pelvis's translations.
+
+    Parameters
+    ----------
+    R_world_segment : (T, 22, 3, 3)
+    covariance : (T, 66, 66) of the segments' small turns in the world, rad²
+    """
+    out = np.full((len(R_world_segment), len(COORDINATES)), np.nan)
+    blocks = covariance.reshape(len(covariance), len(SEGMENTS), 3, len(SEGMENTS), 3)
+    frames = R_world_segment @ OFFSETS
+    for joint in JOINT_ANGLES:
+        p, c = SEGMENT_INDEX[joint.parent], SEGMENT_INDEX[joint.child]
+        relative = blocks[:, c, :, c] + blocks[:, p, :, p] - blocks[:, c, :, p] - blocks[:, p, :, c]
+        rates = _zxy_with_jacobian(frames[:, p].transpose(-1, -2) @ frames[:, c])[1] @ frames[:, c].transpose(-1, -2)
+        variance = (rates @ relative @ rates.transpose(-1, -2)).diagonal(dim1=-2, dim2=-1)
+        out[:, [COORDINATE_INDEX[name] for name in joint.coordinates]] = variance.clamp(min=0).sqrt().numpy()
+    rates = _zxy_with_jacobian(frames[:, 0])[1] @ frames[:, 0].transpose(-1, -2)
+    pelvis = (rates @ blocks[:, 0, :, 0] @ rates.transpose(-1, -2)).diagonal(dim1=-2, dim2=-1)
+    names = ("pelvis_tilt", "pelvis_list", "pelvis_rotation")
+    out[:, [COORDINATE_INDEX[name] for name in names]] = pelvis.clamp(min=0).sqrt().numpy()
+    return out
+
+
+def provenance(centers: JointCenters, targets: Targets, body: Body) -> np.ndarray:
+    """Return (T, 22): which segments the points themselves determine.
+
+    A segment is measured in a frame if a point that it carries, or one at the joint at its far end, was seen there;
+    interpolated if that point was seen at other times, or was filled over a gap; inferred if there never was one.
+    """
+    seen = (targets.whitening.diagonal(dim1=-2, dim2=-1).sum(-1) > 0).numpy()
+    filled = np.zeros_like(seen) if centers.interpolated is None else centers.interpolated
+    rest, joints = body.rest_points.numpy(), body.joints.numpy()
+    out = np.full((len(seen), len(SEGMENTS)), INFERRED, np.uint8)
+    for s in range(len(SEGMENTS)):
+        tells = _tells(s, targets.segment.numpy(), rest, joints) & seen.any(0)
+        if tells.any():
+            measured = (seen & ~filled)[:, tells].any(1)
+            out[:, s] = np.where(measured, MEASURED, INTERPOLATED)
+    return out
+
+
+def _tells(s: int, segment: np.ndarray, rest: np.ndarray, joints: np.ndarray) -> np.ndarray:
+    """Points (K,) that move when segment `s` turns about its own joint and nothing else does."""
+    tells = (segment == s) & (np.linalg.norm(rest - joints[s], axis=-1) > 0.04)
+    for child, parent in enumerate(SEGMENT_PARENTS):
+        if parent == s:
+            tells |= (segment == child) & (np.linalg.norm(rest - joints[child], axis=-1) <= 0.08)
+    return tells

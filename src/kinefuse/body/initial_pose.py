@@ -1,0 +1,161 @@
+"""A first pose in closed form: each segment, from the pelvis outwards, is turned to meet the points that it carries."""
+
+import torch
+
+from kinefuse.body.kinematics import N_SEGMENTS
+from kinefuse.body.priors import HINGE_ROWS, resting_pose
+from kinefuse.conventions import SEGMENT_PARENTS
+
+NEAR_JOINT_M = 0.12
+FOLLOW_WEIGHT = 0.004
+HINGE_WEIGHT = 0.03
+
+
+def fill_in_time(points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Fill missing points by the nearest frame that has them, for starting values only.
+
+    Parameters
+    ----------
+    points : (T, K, 3), NaN where missing
+
+    Returns
+    -------
+    filled : (T, K, 3), zero where a point never appears
+    ever : (K,) true for points that appear at least once
+    """
+    seen = torch.isfinite(points).all(-1)
+    frames = torch.arange(len(points))[:, None]
+    last = torch.where(seen, frames, torch.tensor(-1)).cummax(0).values
+    coming = torch.where(seen, frames, torch.tensor(len(points))).flip(0).cummin(0).values.flip(0)
+    use_last = (last >= 0) & ((frames - last <= coming - frames) | (coming >= len(points)))
+    source = torch.where(use_last, last, coming.clamp(max=len(points) - 1))
+    filled = points[source, torch.arange(points.shape[1])]
+    ever = seen.any(0)
+    return torch.where(ever[None, :, None], filled, torch.zeros(())), ever
+
+
+def align_directions(source: torch.Tensor, target: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Return the rotations (T, 3, 3) that best turn `source` into `target` (Kabsch 1976).
+
+    Parameters
+    ----------
+    source, target : (T, N, 3)
+    weight : (T, N)
+    """
+    covariance = torch.einsum("tn,tni,tnj->tij", weight, target, source)
+    u, _, vt = torch.linalg.svd(covariance)
+    proper = torch.ones(len(u), 3, dtype=u.dtype)
+    proper[:, 2] = torch.linalg.det(u @ vt)
+    return (u * proper[:, None]) @ vt
+
+
+class _Chain:
+    """State of the outward pass: rotations and joints found so far, and the points to be met."""
+
+    def __init__(self, points: torch.Tensor, segment: torch.Tensor, rest: torch.Tensor, joints: torch.Tensor) -> None:
+        self.points, self.ever = fill_in_time(points)
+        self.segment, self.rest, self.joints = segment, rest, joints
+        frames = len(points)
+        self.R = torch.eye(3, dtype=points.dtype).repeat(frames, N_SEGMENTS, 1, 1)
+        self.p = torch.zeros(frames, N_SEGMENTS, 3, dtype=points.dtype)
+
+    def carried(self, s: int) -> torch.Tensor:
+        """Points that tell where segment `s` points: on it, or close to the joint at its far end."""
+        on = self.segment == s
+        for child, parent in enumerate(SEGMENT_PARENTS):
+            if parent == s:
+                near = torch.linalg.norm(self.rest - self.joints[child], dim=-1) < NEAR_JOINT_M
+                on = on | ((self.segment == child) & near)
+        off_joint = torch.linalg.norm(self.rest - self.joints[s], dim=-1) > 0.02
+        return on & off_joint & self.ever
+
+    def measured_joint(self, s: int) -> torch.Tensor | None:
+        """Mean of the points close to joint `s`, (T, 3), moved by their offsets at rest; None where there is none."""
+        offset = self.rest - self.joints[s]
+        near = (self.segment == s) & (torch.linalg.norm(offset, dim=-1) < NEAR_JOINT_M) & self.ever
+        if not bool(near.any()):
+            return None
+        weight = 1 / (0.01 + torch.linalg.norm(offset[near], dim=-1))
+        return torch.einsum("k,tki->ti", weight / weight.sum(), self.points[:, near])
+
+
+def initial_pose(
+    points: torch.Tensor, segment: torch.Tensor, rest: torch.Tensor, joints: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return a starting pose for every frame.
+
+    Parameters
+    ----------
+    points : (T, K, 3) measured, world, metres, NaN where missing
+    segment : (K,) segment of each point
+    rest : (K, 3) the points in the rest pose
+    joints : (22, 3) joints in the rest pose
+
+    Returns
+    -------
+    R_world_segment : (T, 22, 3, 3)
+    root_position : (T, 3)
+    """
+    chain = _Chain(points, segment, rest, joints)
+    _place_trunk(chain)
+    default = resting_pose()
+    for s in range(1, N_SEGMENTS):
+        parent = SEGMENT_PARENTS[s]
+        step = joints[s] - joints[parent]
+        chain.p[:, s] = chain.p[:, parent] + (chain.R[:, parent] @ step)
+        follow = chain.R[:, parent] @ default[s]
+        chain.R[:, s] = _turn_segment(chain, s, follow)
+    return chain.R, chain.p[:, 0]
+
+
+def _place_trunk(chain: _Chain) -> None:
+    """Fit the trunk as one rigid piece; the hips count most, since they are the pelvis."""
+    trunk = torch.tensor([0, 1, 2, 3, 6, 9, 13, 14, 16, 17])
+    joint_of = chain.joints[chain.segment]
+    on_trunk = torch.isin(chain.segment, torch.tensor([0, 3, 6, 9, 13, 14])) & chain.ever
+    at_joint = torch.isin(chain.segment, trunk) & (torch.linalg.norm(chain.rest - joint_of, dim=-1) < NEAR_JOINT_M)
+    used = on_trunk | (at_joint & chain.ever)
+    source, target = chain.rest[used], chain.points[:, used]
+    centre_s, centre_t = source.mean(0), target.mean(1)
+    weight = torch.ones(len(target), int(used.sum()), dtype=target.dtype)
+    spread = (source - centre_s).expand(len(target), -1, -1)
+    rotation = align_directions(spread, target - centre_t[:, None], weight)
+    chain.R[:, 0] = rotation
+    chain.p[:, 0] = centre_t - rotation @ centre_s
+    hips = [chain.measured_joint(s) for s in (1, 2)]
+    if hips[0] is not None and hips[1] is not None:
+        chain.p[:, 0] = 0.5 * (hips[0] + hips[1])
+
+
+def _turn_segment(chain: _Chain, s: int, follow: torch.Tensor) -> torch.Tensor:
+    """Turn segment `s` to its points, and where they leave it free, as `follow` (T, 3, 3) has it."""
+    frames = len(follow)
+    axes = torch.eye(3, dtype=follow.dtype)
+    source = [axes.expand(frames, 3, 3)]
+    target = [follow.transpose(-1, -2)]
+    weight = [torch.full((frames, 3), FOLLOW_WEIGHT, dtype=follow.dtype)]
+    carried = chain.carried(s)
+    if bool(carried.any()):
+        source.append((chain.rest[carried] - chain.joints[s]).expand(frames, -1, -1))
+        target.append(chain.points[:, carried] - chain.p[:, s, None])
+        weight.append(torch.ones(frames, int(carried.sum()), dtype=follow.dtype))
+    for proximal, distal, far, axis, sign in HINGE_ROWS:
+        if proximal == s:
+            hinge = _hinge_direction(chain, s, distal, far)
+            if hinge is not None:
+                source.append(torch.tensor(axis, dtype=follow.dtype).expand(frames, 1, 3))
+                target.append(sign * hinge[:, None])
+                weight.append(torch.full((frames, 1), HINGE_WEIGHT, dtype=follow.dtype))
+    return align_directions(torch.cat(source, 1), torch.cat(target, 1), torch.cat(weight, 1))
+
+
+def _hinge_direction(chain: _Chain, s: int, distal: int, far: int) -> torch.Tensor | None:
+    """Normal of the plane in which a limb bends, (T, 3), as long as the sine of its bend."""
+    middle, end = chain.measured_joint(distal), chain.measured_joint(far)
+    if middle is None or end is None:
+        return None
+    upper = middle - chain.p[:, s]
+    lower = end - middle
+    product = torch.linalg.cross(upper, lower)
+    lengths = torch.linalg.norm(upper, dim=-1) * torch.linalg.norm(lower, dim=-1)
+    return product / lengths.clamp(min=1e-6)[:, None]

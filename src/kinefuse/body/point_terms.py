@@ -1,0 +1,150 @@
+"""The equations of fitting: residuals of one pose per frame, and their derivatives, for all frames at once.
+
+A pose is the root's position and 22 rotations. A small change of it is ``(dt, w_0 ... w_21)``: the root moves by ``dt``, and
+every rotation is followed by a turn ``w_s`` in its segment's own axes. A point x that hangs, somewhere down the chain, on
+segment a then moves by ``(R_a w_a) × (x - p_a)``; no automatic differentiation is needed.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from kinefuse.body.kinematics import IS_ANCESTOR, N_SEGMENTS, joint_positions, world_from_local
+from kinefuse.body.priors import JointPrior, exp_rotation, joint_coordinates, joint_prior, log_rotation, skew
+
+N_POSE = 3 + 3 * N_SEGMENTS
+
+
+@dataclass(frozen=True)
+class Pose:
+    """One pose per frame: R_parent_segment (T, 22, 3, 3) and root_position (T, 3)."""
+
+    R_parent_segment: torch.Tensor
+    root_position: torch.Tensor
+
+    def moved(self, change: torch.Tensor) -> "Pose":
+        """Return the pose after a change (T, 69)."""
+        turns = change[:, 3:].reshape(-1, N_SEGMENTS, 3)
+        return Pose(self.R_parent_segment @ exp_rotation(turns), self.root_position + change[:, :3])
+
+    def frames(self, index: torch.Tensor | slice) -> "Pose":
+        """Return some of the frames."""
+        return Pose(self.R_parent_segment[index], self.root_position[index])
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Measured points and the places of the same points on the body.
+
+    Attributes
+    ----------
+    points : (T, K, 3) metres, NaN where missing
+    whitening : (T, K, 3, 3): W with W^T W the inverse covariance of a point; zero where missing
+    segment : (K,)
+    """
+
+    points: torch.Tensor
+    whitening: torch.Tensor
+    segment: torch.Tensor
+
+    def frames(self, index: torch.Tensor | slice) -> "Targets":
+        """Return some of the frames."""
+        return Targets(self.points[index], self.whitening[index], self.segment)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Where a pose puts everything, in the world: rotations (T, 22, 3, 3), joints (T, 22, 3) and points (T, K, 3)."""
+
+    R_world_segment: torch.Tensor
+    positions: torch.Tensor
+    points: torch.Tensor
+
+
+def place(pose: Pose, joints: torch.Tensor, rest_points: torch.Tensor, segment: torch.Tensor) -> Placed:
+    """Run the kinematics for joints (22, 3) and points (K, 3) in the rest pose, metres."""
+    world = world_from_local(pose.R_parent_segment)
+    positions = joint_positions(world, pose.root_position, joints)
+    local = rest_points - joints[segment]
+    points = positions[:, segment] + torch.einsum("tkij,kj->tki", world[:, segment], local)
+    return Placed(world, positions, points)
+
+
+def whitened_residual(placed: Placed, targets: Targets) -> torch.Tensor:
+    """Return (T, K, 3): how far the body's points lie from the measured ones, in standard deviations; 0 where missing."""
+    difference = torch.nan_to_num(placed.points - targets.points)
+    return torch.einsum("tkij,tkj->tki", targets.whitening, difference)
+
+
+def geman_mcclure(residual: torch.Tensor, scale: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """Robust cost (T, K) of residuals (T, K, 3), and the square root of the weight that a point keeps."""
+    squared = (residual**2).sum(-1)
+    keep = scale**2 / (scale**2 + squared)
+    return squared * keep, keep
+
+
+def point_jacobian(placed: Placed, targets: Targets) -> torch.Tensor:
+    """Return the whitened derivative of the points by the pose, (T, K, 3, 69)."""
+    frames, count = targets.points.shape[:2]
+    jacobian = torch.empty(frames, count, 3, N_POSE, dtype=placed.points.dtype)
+    jacobian[..., :3] = targets.whitening
+    arms = placed.points[:, :, None] - placed.positions[:, None]
+    arms = arms * IS_ANCESTOR[targets.segment][None, :, :, None]
+    # -skew(arm) R: columns of R turned about the joint, seen from the whitened axes.
+    turned = -targets.whitening[:, :, None] @ skew(arms) @ placed.R_world_segment[:, None]
+    jacobian[..., 3:] = turned.permute(0, 1, 3, 2, 4).reshape(frames, count, 3, -1)
+    return jacobian
+
+
+def shape_jacobian(
+    placed: Placed, targets: Targets, joints_basis: torch.Tensor, points_basis: torch.Tensor
+) -> torch.Tensor:
+    """Return the whitened derivative of the points by the shape, (T, K, 3, S).
+
+    Parameters
+    ----------
+    joints_basis, points_basis : (S, 22, 3) and (S, K, 3) metres per unit of shape
+    """
+    columns = []
+    for joints, points in zip(joints_basis, points_basis, strict=True):
+        moved_joints = joint_positions(placed.R_world_segment, torch.zeros_like(placed.positions[:, 0]), joints)
+        local = points - joints[targets.segment]
+        world = placed.R_world_segment[:, targets.segment]
+        moved = moved_joints[:, targets.segment] + torch.einsum("tkij,kj->tki", world, local)
+        columns.append(torch.einsum("tkij,tkj->tki", targets.whitening, moved))
+    return torch.stack(columns, dim=-1)
+
+
+def offset_jacobian(placed: Placed, targets: Targets) -> torch.Tensor:
+    """Return the whitened derivative of each point by its own offset in its segment, (T, K, 3, 3)."""
+    return targets.whitening @ placed.R_world_segment[:, targets.segment]
+
+
+def prior_terms(
+    pose: Pose, spread: float, limit_sd: float, prior: JointPrior | None = None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return residuals (T, 21, 6) of the joint prior and of its limits, and their derivative (T, 21, 6, 3).
+
+    Parameters
+    ----------
+    spread : multiplies the prior's standard deviations
+    limit_sd : radians beyond a limit that count as one standard deviation
+    """
+    prior = prior or joint_prior()
+    coordinates, rates = joint_coordinates(pose.R_parent_segment)
+    coordinates, rates = coordinates[:, 1:], rates[:, 1:]
+    sd = prior.sd[1:] * spread
+    centred = (coordinates - prior.centre[1:]) / sd
+    beyond = (coordinates - prior.upper[1:]).clamp(min=0) + (coordinates - prior.lower[1:]).clamp(max=0)
+    outside = (beyond != 0).to(coordinates.dtype)
+    residual = torch.cat([centred, beyond / limit_sd], dim=-1)
+    derivative = torch.cat([rates / sd[..., None], rates * (outside / limit_sd)[..., None]], dim=-2)
+    return residual, derivative
+
+
+def smoothness_residual(pose: Pose) -> torch.Tensor:
+    """Return second differences of the pose, (T - 2, 69): metres and radians per frame squared."""
+    move = pose.root_position[1:] - pose.root_position[:-1]
+    turn = log_rotation(pose.R_parent_segment[:-1].transpose(-1, -2) @ pose.R_parent_segment[1:])
+    step = torch.cat([move, turn.reshape(len(move), -1)], dim=-1)
+    return step[1:] - step[:-1]

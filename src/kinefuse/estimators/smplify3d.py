@@ -1,0 +1,123 @@
+"""SMPLify3D: pose, one shape and root fitted to noisy 3-D joint centres (after Bogo et al. 2016, and Shin et al.'s 3-D form).
+
+The default is tuned for use: points are weighted by their covariance and may lie a constant bit beside the model's,
+joints have a soft prior and limits, and poses are smooth over time. The preset ``paper`` is the method that the
+paper compares with: every frame by itself, a generic pose prior, no smoothing, points taken literally.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from kinefuse.body.fit_points import PointSet, fit_points
+from kinefuse.body.fitting import FitConfig
+from kinefuse.body.models import BodyModel, load_anny
+from kinefuse.conventions import JOINTS, KEYPOINTS
+from kinefuse.errors import KinefuseError
+from kinefuse.motion import Motion
+from kinefuse.recordings import JointCenters, Recording
+
+# How far a detector's idea of a point lies from the joint centre, constantly for one person: annotators agree about
+# knees and ankles, less about hips and shoulders, and a face or a shoe is not shaped like the model's.
+OFFSET_SD_M = {"hip": 0.02, "shoulder": 0.015, "nose": 0.02, "eye": 0.02, "ear": 0.02, "head_top": 0.03, "neck": 0.02}
+OTHER_OFFSET_SD_M = 0.012
+MINIMUM_POINTS = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmplifyThreeD:
+    """Fits the body to joint centres or keypoints in three dimensions.
+
+    Attributes
+    ----------
+    name
+    fit : weights of the fit
+    noise_sd : metres, of points whose source does not give a covariance
+    floor_sd : metres that the model cannot be expected to follow
+    offsets : let points lie a constant offset beside the model's
+    use_covariance : weight points by their covariance where it is known
+    body : the body model; None is the embedded one
+    """
+
+    name: str = "smplify3d"
+    fit: FitConfig = field(default_factory=FitConfig)
+    noise_sd: float = 0.01
+    floor_sd: float = 0.012
+    offsets: bool = True
+    use_covariance: bool = True
+    body: BodyModel | None = None
+
+    def estimate(self, recording: Recording) -> Motion:
+        """Return the motion of a recording that has joint centres, or at least two calibrated views with keypoints.
+
+        Raises
+        ------
+        KinefuseError
+            If it has neither, or too few points to hold a body.
+        """
+        body = self.body or load_anny()
+        measured = _joint_centers(recording)
+        centers, ignored = select_points(measured, body)
+        if not self.use_covariance:
+            centers = JointCenters(names=centers.names, time=centers.time, positions=centers.positions)
+        motion = fit_points(
+            centers,
+            body,
+            PointSet(centers.names, self._offset_sd(centers.names), np.full(len(centers.names), self.noise_sd)),
+            self.fit,
+            floor_sd=self.floor_sd,
+            stature_m=recording.subject.height_m if self.offsets else None,
+            estimator=self.name,
+        )
+        if ignored:
+            motion = motion.with_notes(f"Points without a place on the body model were ignored: {', '.join(ignored)}.")
+        return motion
+
+    def _offset_sd(self, names: tuple[str, ...]) -> np.ndarray:
+        if not self.offsets:
+            return np.zeros(len(names))
+        kinds = [name.removesuffix("_l").removesuffix("_r") for name in names]
+        return np.array([OFFSET_SD_M.get(kind, OTHER_OFFSET_SD_M) for kind in kinds])
+
+
+def _joint_centers(recording: Recording) -> JointCenters:
+    if recording.joint_centers is not None:
+        return recording.joint_centers
+    if not any(view.keypoints is not None for view in recording.views):
+        raise KinefuseError(
+            "smplify3d needs 3-D joint centres, or keypoints from at least two calibrated cameras; "
+            "this recording has neither."
+        )
+    from kinefuse.vision.preparation import measure_joint_centers
+
+    centers = measure_joint_centers(recording).recording.joint_centers
+    assert centers is not None
+    return centers
+
+
+def select_points(centers: JointCenters, body: BodyModel) -> tuple[JointCenters, tuple[str, ...]]:
+    """Return the points that the body has, in a fixed order, and the names of the others.
+
+    Raises
+    ------
+    KinefuseError
+        If fewer than six usable points were ever seen.
+    """
+    has = {name for name, mean in zip(body.point_names, body.points_mean, strict=True) if np.isfinite(mean).all()}
+    seen = {n for n, p in zip(centers.names, centers.positions.swapaxes(0, 1), strict=True) if np.isfinite(p).any()}
+    names = tuple(name for name in (*KEYPOINTS, *JOINTS) if name in has and name in seen and name in centers.names)
+    names = tuple(dict.fromkeys(names))
+    if len(names) < MINIMUM_POINTS:
+        raise KinefuseError(
+            f"Expected at least {MINIMUM_POINTS} joint centres or keypoints that the body model knows, got "
+            f"{len(names)} ({', '.join(centers.names[:8])}...); rename them to the names in docs/trial-format.md."
+        )
+    pick = [centers.names.index(name) for name in names]
+    chosen = JointCenters(
+        names=names,
+        time=centers.time,
+        positions=centers.positions[:, pick],
+        covariance=None if centers.covariance is None else centers.covariance[:, pick],
+        interpolated=None if centers.interpolated is None else centers.interpolated[:, pick],
+    )
+    return chosen, tuple(name for name in centers.names if name not in names)
