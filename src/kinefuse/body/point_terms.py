@@ -1,8 +1,8 @@
 """The equations of fitting: residuals of one pose per frame, and their derivatives, for all frames at once.
 
-A pose is the root's position and 22 rotations. A small change of it is ``(dt, w_0 ... w_21)``: the root moves by ``dt``, and
-every rotation is followed by a turn ``w_s`` in its segment's own axes. A point x that hangs, somewhere down the chain, on
-segment a then moves by ``(R_a w_a) × (x - p_a)``; no automatic differentiation is needed.
+A pose is the root's position and 22 rotations. A small change of it is ``(dt, w_0 ... w_21)``: the root moves by
+``dt``, and every rotation is followed by a turn ``w_s`` in its segment's own axes. A point x that hangs, somewhere down
+the chain, on segment a then moves by ``(R_a w_a) × (x - p_a)``; no automatic differentiation is needed.
 """
 
 from dataclasses import dataclass
@@ -71,7 +71,7 @@ def place(pose: Pose, joints: torch.Tensor, rest_points: torch.Tensor, segment: 
 
 
 def whitened_residual(placed: Placed, targets: Targets) -> torch.Tensor:
-    """Return (T, K, 3): how far the body's points lie from the measured ones, in standard deviations; 0 where missing."""
+    """Return (T, K, 3): the body's points minus the measured ones, in standard deviations; 0 where missing."""
     difference = torch.nan_to_num(placed.points - targets.points)
     return torch.einsum("tkij,tkj->tki", targets.whitening, difference)
 

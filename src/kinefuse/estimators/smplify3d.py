@@ -1,4 +1,4 @@
-"""SMPLify3D: pose, one shape and root fitted to noisy 3-D joint centres (after Bogo et al. 2016, and Shin et al.'s 3-D form).
+"""SMPLify3D: pose, one shape and root fitted to noisy 3-D joint centres (Bogo et al. 2016, in Shin et al.'s 3-D form).
 
 The default is tuned for use: points are weighted by their covariance and may lie a constant bit beside the model's,
 joints have a soft prior and limits, and poses are smooth over time. The preset ``paper`` is the method that the
@@ -11,6 +11,7 @@ import numpy as np
 
 from kinefuse.body.fit_points import PointSet, fit_points
 from kinefuse.body.fitting import FitConfig
+from kinefuse.body.markers import fit_markers, recognise_markers
 from kinefuse.body.models import BodyModel, load_anny
 from kinefuse.conventions import JOINTS, KEYPOINTS
 from kinefuse.errors import KinefuseError
@@ -57,6 +58,9 @@ class SmplifyThreeD:
         """
         body = self.body or load_anny()
         measured = _joint_centers(recording)
+        marker_set = recognise_markers(measured.names)
+        if marker_set is not None:
+            return fit_markers(measured, body, marker_set, recording.subject.height_m, estimator=self.name)
         centers, ignored = select_points(measured, body)
         if not self.use_covariance:
             centers = JointCenters(names=centers.names, time=centers.time, positions=centers.positions)
@@ -78,6 +82,15 @@ class SmplifyThreeD:
             return np.zeros(len(names))
         kinds = [name.removesuffix("_l").removesuffix("_r") for name in names]
         return np.array([OFFSET_SD_M.get(kind, OTHER_OFFSET_SD_M) for kind in kinds])
+
+
+def paper_preset() -> SmplifyThreeD:
+    """Return SMPLify's own settings, for fair comparison: frame by frame, generic prior, no smoothing, no covariance.
+
+    One difference remains, in its favour: the shape is common to all frames of a trial.
+    """
+    fit = FitConfig(angular_acceleration_sd=np.inf, acceleration_sd=np.inf, robust_sd=10.0)
+    return SmplifyThreeD(name="smplify3d:paper", fit=fit, offsets=False, use_covariance=False)
 
 
 def _joint_centers(recording: Recording) -> JointCenters:
