@@ -266,7 +266,7 @@ def main() -> None:
         mean = values.mean(0)
         return mean, np.einsum("nk,n...->k...", scores, values - mean) / n
 
-    out = {}
+    out: dict[str, np.ndarray] = {}
     for name, values in (("joints", joints), ("keypoints", keypoints), ("vertices", surfaces)):
         mean, basis = regress(values)
         left_over = values - mean - np.einsum("nk,k...->n...", scores, basis)
@@ -289,7 +289,7 @@ def main() -> None:
         "skin_weight": (top / top.sum(1, keepdims=True)).astype(np.float16),
         "light_vertices": light.astype(np.int32),
         "light_faces": light_faces.astype(np.int32),
-        "stature_mean": np.float32(stature.mean()),
+        "stature_mean": np.array(stature.mean(), np.float32),
         "stature_basis": ((scores * (stature - stature.mean())[:, None]).mean(0)).astype(np.float32),
     }
     np.savez_compressed(OUT, **out)

@@ -13,7 +13,10 @@ class Estimator(Protocol):
     result for the same recording and seed.
     """
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What it is called in tables and files."""
+        ...
 
     def estimate(self, recording: Recording) -> Motion:
         """Return the motion that explains `recording`.
