@@ -201,7 +201,7 @@ def write_c3d(path: Path, centers: JointCenters) -> None:
     rate = _even_rate(path, centers)
     if not len(centers.time) or not centers.names:
         raise KinefuseError(f"{path}: a C3D file needs at least one frame and one point.")
-    write_atomically(path, lambda partial: _write_with_ezc3d(partial, centers, rate))
+    write_atomically(path, lambda partial: _write_with_ezc3d(partial, centers, rate), suffix=".c3d")
 
 
 def _even_rate(path: Path, centers: JointCenters) -> float:

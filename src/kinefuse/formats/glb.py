@@ -20,7 +20,7 @@ from kinefuse.rotations import quaternion_from_matrix
 _FLOAT: Final = 5126
 _USHORT: Final = 5123
 _FACES: Final = np.array(
-    [[0, 1, 2], [0, 2, 3], [0, 3, 4], [0, 4, 1], [5, 2, 1], [5, 3, 2], [5, 4, 3], [5, 1, 4]], dtype=np.uint16
+    [[0, 2, 1], [0, 3, 2], [0, 4, 3], [0, 1, 4], [5, 1, 2], [5, 2, 3], [5, 3, 4], [5, 4, 1]], dtype=np.uint16
 )
 """Corners of an octahedron's faces, counter-clockwise from outside: 0 its base, 1 to 4 its waist, 5 its tip."""
 

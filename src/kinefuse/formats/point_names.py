@@ -75,9 +75,10 @@ def _side_and_part(name: str) -> tuple[str, str]:
 def canonical_point_names(names: Sequence[str]) -> tuple[str, ...]:
     """Return `canonical_point_name` of each; a name that another point already bears keeps its own spelling."""
     taken = {name for name in names if canonical_point_name(name) == name}
-    out = []
+    chosen: dict[str, str] = {}
     for name in names:
-        new = canonical_point_name(name)
-        out.append(name if new != name and new in taken else new)
-        taken.add(new)
-    return tuple(out)
+        if name not in chosen:
+            new = canonical_point_name(name)
+            chosen[name] = name if new != name and new in taken else new
+            taken.add(chosen[name])
+    return tuple(chosen[name] for name in names)

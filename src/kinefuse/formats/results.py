@@ -21,7 +21,7 @@ from kinefuse.formats.glb import write_glb
 from kinefuse.formats.netcdf import read_motion, write_motion
 from kinefuse.formats.skeleton import gaps
 from kinefuse.formats.storage import segment_orientations, write_mot, write_orientations
-from kinefuse.formats.table_text import read_bytes, write_text
+from kinefuse.formats.table_text import current_umask, read_bytes, write_text
 from kinefuse.formats.tables import motion_centers, write_angles_csv
 from kinefuse.formats.trc import write_trc
 from kinefuse.motion import Motion
@@ -63,6 +63,9 @@ def check_target(folder: Path, overwrite: bool) -> None:
             raise KinefuseError(f"{folder}: expected a folder for the result, but this is a file; name another one.")
         if folder.is_dir() and any(folder.iterdir()) and not overwrite:
             raise KinefuseError(f"{folder}: this folder is not empty; name another one, or ask for --overwrite.")
+        blocked = sorted(name for name in OWN_FILES if (folder / name).is_dir())
+        if blocked:
+            raise KinefuseError(f"{folder / blocked[0]}: expected a file, but this is a folder; move it away.")
     except OSError as error:
         raise _cannot_write(folder, error) from error
 
@@ -120,10 +123,11 @@ def _cannot_write(folder: Path, error: OSError) -> KinefuseError:
 
 @contextmanager
 def _staged(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder on the same disk as `folder`, removed afterwards."""
+    """Yield an empty folder within `folder`, or beside it if it does not exist; removed afterwards."""
+    place = folder if folder.is_dir() else folder.parent
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=".kinefuse-", dir=folder.parent))
+        place.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=".kinefuse-", dir=place))
     except OSError as error:
         raise _cannot_write(folder, error) from error
     try:
@@ -135,7 +139,10 @@ def _staged(folder: Path) -> Iterator[Path]:
 def _move_into(stage: Path, folder: Path) -> None:
     """Move the staged files into `folder`, `MOTION_FILE` last; remove our files that were not written anew."""
     try:
-        folder.mkdir(exist_ok=True)
+        if not folder.exists():
+            stage.chmod(0o777 & ~current_umask())
+            stage.rename(folder)
+            return
         new = sorted((path.name for path in stage.iterdir()), key=lambda name: (name == MOTION_FILE, name))
         for name in new:
             (stage / name).replace(folder / name)

@@ -149,8 +149,10 @@ def located(path: Path | str) -> Iterator[None]:
         raise FormatError(f"{path}: {error}") from error
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], None], suffix: str = "") -> None:
     """Let `write` fill a temporary file beside `path`, then put it in place: never half a file under that name.
+
+    `suffix` is that of the temporary file, for libraries that insist on one.
 
     Raises
     ------
@@ -158,12 +160,12 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         If the folder does not exist or cannot be written.
     """
     try:
-        handle, name = tempfile.mkstemp(prefix=".partial-", suffix=path.suffix, dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=".partial-", suffix=suffix, dir=path.parent)
         os.close(handle)
         partial = Path(name)
         try:
             write(partial)
-            partial.chmod(0o666 & ~_umask())
+            partial.chmod(0o666 & ~current_umask())
             partial.replace(path)
         finally:
             partial.unlink(missing_ok=True)
@@ -173,7 +175,8 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         ) from error
 
 
-def _umask() -> int:
+def current_umask() -> int:
+    """Return the process's file mode mask."""
     mask = os.umask(0)
     os.umask(mask)
     return mask
