@@ -1,0 +1,118 @@
+"""Pure functions on angles over time: wrapping, errors, offsets, ranges of motion. NaN is missing, never zero."""
+
+from typing import Final
+
+import numpy as np
+
+from kinefuse.conventions import COORDINATES, TRANSLATIONS
+from kinefuse.motion import Motion
+
+IS_LENGTH: Final = np.isin(COORDINATES, TRANSLATIONS)
+"""(C,) true for the coordinates that are metres."""
+
+
+def wrap(angle: np.ndarray | float) -> np.ndarray:
+    """Return angles of any shape, radians, brought to [-π, π)."""
+    return (np.asarray(angle, dtype=float) + np.pi) % (2 * np.pi) - np.pi
+
+
+def rmse(error: np.ndarray, axis: int = 0) -> np.ndarray:
+    """Return the root mean square of errors along an axis, in their unit; NaN values are left out.
+
+    NaN where no value is left.
+    """
+    error = np.asarray(error, dtype=float)
+    return np.sqrt(mean_of_valid(error * error, axis))
+
+
+def mean_of_valid(values: np.ndarray, axis: int = 0) -> np.ndarray:
+    """Return the mean of the values that are not NaN along an axis; NaN where there is none."""
+    values = np.asarray(values, dtype=float)
+    valid = np.isfinite(values)
+    count = valid.sum(axis)
+    total = np.where(valid, values, 0.0).sum(axis)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+
+
+def median_offset(difference: np.ndarray) -> np.ndarray:
+    """Return the constant offset of each column of differences of angles, (C,) radians in [-π, π).
+
+    The median of the differences about their circular mean, so that an offset near ±180° is found as well.
+
+    Parameters
+    ----------
+    difference : (T, C) radians; NaN is left out
+    """
+    difference = np.asarray(difference, dtype=float)
+    centre = np.arctan2(mean_of_valid(np.sin(difference)), mean_of_valid(np.cos(difference)))
+    return wrap(centre + median_of_valid(wrap(difference - centre)))
+
+
+def median_of_valid(values: np.ndarray) -> np.ndarray:
+    """Return the median over time of each column, (C,), of values (T, C); NaN where a column has none."""
+    out = np.full(values.shape[1], np.nan)
+    seen = np.isfinite(values).any(axis=0)
+    if seen.any():
+        out[seen] = np.nanmedian(values[:, seen], axis=0)
+    return out
+
+
+def interpolate_angles(time: np.ndarray, angles: np.ndarray, new_time: np.ndarray) -> np.ndarray:
+    """Interpolate angles linearly the short way round.
+
+    Parameters
+    ----------
+    time : (T,) increasing, seconds
+    angles : (T, C) radians
+    new_time : (N,) seconds
+
+    Returns
+    -------
+    (N, C) radians, not wrapped; NaN outside of `time` and where a neighbour is NaN.
+    """
+    left, right, weight = neighbours(time, new_time)
+    out = angles[left] + np.where(weight[:, None] > 0, weight[:, None] * wrap(angles[right] - angles[left]), 0.0)
+    out[np.isnan(weight)] = np.nan
+    return out
+
+
+def interpolate_values(time: np.ndarray, values: np.ndarray, new_time: np.ndarray) -> np.ndarray:
+    """Interpolate values (T, ...) linearly to (N, ...); NaN outside of `time` and where a neighbour is NaN."""
+    left, right, weight = neighbours(time, new_time)
+    share = weight.reshape(-1, *(1,) * (values.ndim - 1))
+    out = values[left] + np.where(share > 0, share * (values[right] - values[left]), 0.0)
+    out[np.isnan(weight)] = np.nan
+    return out
+
+
+def neighbours(time: np.ndarray, new_time: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the indices of the samples before and after each new time, and the weight of the later one.
+
+    All are (N,); the weight is NaN outside of `time`.
+    """
+    last = len(time) - 1
+    left = np.clip(np.searchsorted(time, new_time, side="right") - 1, 0, last)
+    right = np.minimum(left + 1, last)
+    span = np.where(right > left, time[right] - time[left], 1.0)
+    weight = (new_time - time[left]) / span
+    outside = (new_time < time[0]) | (new_time > time[-1])
+    return left, right, np.where(outside, np.nan, weight)
+
+
+def range_of_motion(motion: Motion) -> dict[str, dict[str, float]]:
+    """Return how far each coordinate moved.
+
+    Returns
+    -------
+    For each name of `conventions.COORDINATES`: ``minimum``, ``maximum`` and ``range`` in radians (``pelvis_t*``
+    metres), NaN where the motion does not have it. Angles are unwrapped over time first.
+    """
+    table = {}
+    for index, name in enumerate(COORDINATES):
+        values = motion.angles[:, index]
+        values = values[np.isfinite(values)]
+        if not IS_LENGTH[index]:
+            values = np.unwrap(values)
+        low, high = (float(values.min()), float(values.max())) if values.size else (np.nan, np.nan)
+        table[name] = {"minimum": low, "maximum": high, "range": high - low}
+    return table
