@@ -138,7 +138,7 @@ def test_damaged_archives_are_named(tmp_path: Path) -> None:
     content = bytearray(archive.read_bytes())
     content[60:70] = b"\xff" * 10
     archive.write_bytes(content)
-    with pytest.raises(FormatError, match="damaged|unpacked"):
+    with pytest.raises(FormatError, match=r"damaged|unpacked"):
         read_bvh(archive, member="arm.bvh")
 
 
