@@ -4,8 +4,8 @@ Run by ``benchmarks/run.sh``, in the project's environment. Pose2Sim and anipose
 environment, whose Python ``BENCH_PYTHON`` names; without it only kinefuse is measured. Prints a Markdown table.
 
 Two jobs: ``plain`` takes undistorted pixels to points by the linear method, nothing else; ``full`` starts at pixels of
-lenses with distortion, with noise of 2 px and 3 % outliers of some 80 px, and each tool undistorts and rejects outliers in its
-own way.
+lenses with distortion, with noise of 2 px and 3 % outliers of some 80 px, and each tool undistorts and rejects
+outliers in its own way.
 """
 
 import argparse

@@ -1,23 +1,14 @@
 """Cameras and points with known answers for the tests of camera geometry."""
 
-import json
-import tomllib
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from kinefuse.recordings import Camera
-from kinefuse.rotations import matrix_from_rotvec
 from kinefuse.vision.cameras import project
 
 BENT = np.array([-0.2, 0.06, 0.001, -0.0005, 0.002])
-Z_UP_TO_Y_UP = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
-BODY_25B = (
-    *("nose", "eye_l", "eye_r", "ear_l", "ear_r", "shoulder_l", "shoulder_r", "elbow_l", "elbow_r", "wrist_l"),
-    *("wrist_r", "hip_l", "hip_r", "knee_l", "knee_r", "ankle_l", "ankle_r", "neck", "head_top", "big_toe_l"),
-    *("small_toe_l", "heel_l", "big_toe_r", "small_toe_r", "heel_r"),
-)
 
 
 def look_at(name: str, centre: np.ndarray, target: np.ndarray, distortions: np.ndarray | None = None) -> Camera:
@@ -61,40 +52,11 @@ def moved_camera(camera: Camera, rotation: np.ndarray, shift: np.ndarray) -> Cam
     return replace(camera, R_camera_world=turned, translation=camera.translation - turned @ shift)
 
 
-def read_balancing_cameras(folder: Path) -> list[Camera]:
-    """Return the four cameras of the balancing trial in the library's Y-up world."""
-    tables = tomllib.loads((folder / "calibration" / "Calib_qualisys.toml").read_text())
-    cameras = []
-    for name in sorted(key for key in tables if key != "metadata"):
-        table = tables[name]
-        cameras.append(
-            Camera(
-                name=name,
-                size=(int(table["size"][0]), int(table["size"][1])),
-                matrix=np.array(table["matrix"]),
-                distortions=np.array(table["distortions"]),
-                R_camera_world=matrix_from_rotvec(np.array(table["rotation"])) @ Z_UP_TO_Y_UP.T,
-                translation=np.array(table["translation"]),
-            )
-        )
-    return cameras
-
-
-def read_balancing_pixels(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return the detections of the tracked person: pixels (T, 4, 25, 2) and confidence (T, 4, 25)."""
-    views = []
-    for camera in sorted((folder / "pose" / "associated").iterdir()):
-        people = [json.loads(path.read_text())["people"] for path in sorted(camera.glob("*.json"))]
-        rows = [p[0].get("pose_keypoints_2d", [0.0] * 75) if p and p[0] else [0.0] * 75 for p in people]
-        views.append(np.array(rows).reshape(-1, 25, 3))
-    stacked = np.stack(views, axis=1)
-    confidence = stacked[..., 2]
-    return np.where(confidence[..., None] > 0, stacked[..., :2], np.nan), confidence
-
-
 def read_trc(path: Path) -> tuple[list[str], np.ndarray]:
     """Return marker names and positions (T, K, 3) of a TRC file."""
     lines = path.read_text().splitlines()
     names = [name for name in lines[3].split("\t")[2:] if name.strip()]
-    rows = [[float(cell) if cell.strip() else np.nan for cell in line.split("\t")] for line in lines[5:] if line.strip()]
+    rows = [
+        [float(cell) if cell.strip() else np.nan for cell in line.split("\t")] for line in lines[5:] if line.strip()
+    ]
     return names, np.array([row[2 : 2 + 3 * len(names)] for row in rows]).reshape(len(rows), -1, 3)

@@ -95,8 +95,8 @@ def triangulate(
     return Triangulation(
         positions=(points.T + geometry.origin).reshape(frames, names, 3),
         covariance=covariance.reshape(frames, names, 3, 3),
-        used=_by_frame(weight > 0, frames),
-        reprojection_px=_by_frame(errors, frames),
+        used=_by_frame(weight > 0, confidence.shape),
+        reprojection_px=_by_frame(errors, confidence.shape),
         noise_px=noise,
         limit_px=float(limit),
     )
@@ -150,9 +150,10 @@ def _check(cameras: Sequence[Camera], pixels: np.ndarray, confidence: np.ndarray
         raise KinefuseError(f"min_views must be at least 2, as one ray has no depth; got {min_views}.")
 
 
-def _by_frame(values: np.ndarray, frames: int) -> np.ndarray:
-    """(V, T * K) to (T, V, K)."""
-    return np.ascontiguousarray(values.reshape(len(values), frames, -1).swapaxes(0, 1))
+def _by_frame(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """(V, T * K) to `shape`, (T, V, K)."""
+    frames, views, names = shape
+    return np.ascontiguousarray(values.reshape(views, frames, names).swapaxes(0, 1))
 
 
 def _solve(geometry: Geometry, rays: Rays, weight: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray]:

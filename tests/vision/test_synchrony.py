@@ -1,0 +1,177 @@
+"""The common time grid, and starts that the movement tells."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from geometry_scenes import BENT, camera_ring, observe
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kinefuse.errors import KinefuseError
+from kinefuse.recordings import Camera, Keypoints, View
+from kinefuse.vision.cameras import project
+from kinefuse.vision.synchrony import common_grid, estimate_start_offsets, sampson_distance_px
+
+NAMES = ("nose", "hip_l", "knee_l", "ankle_l", "wrist_r", "elbow_r", "knee_r", "ankle_r")
+
+
+def walker(time: np.ndarray, swing: float = 0.3) -> np.ndarray:
+    """Return points (T, K, 3) metres that swing at different phases and wander, as limbs do."""
+    phase = 2.0 * np.pi * time[:, None] * 0.9 + np.arange(len(NAMES))
+    x = swing * np.sin(phase) + 0.2 * np.cos(0.31 * phase)
+    z = 0.6 * swing * np.cos(1.3 * phase)
+    y = 0.2 + 0.2 * np.arange(len(NAMES)) + 0.3 * swing * np.sin(2.0 * phase)
+    return np.stack([x, y, z], axis=-1)
+
+
+def view_of(
+    camera: Camera, start_s: float, rate_hz: float, frames: int, swing: float = 0.3, noise: float = 0.0
+) -> View:
+    time = start_s + np.arange(frames) / rate_hz
+    pixels = project(camera, walker(time, swing))
+    pixels = pixels + np.random.default_rng(len(camera.name) + frames).normal(0.0, noise, pixels.shape)
+    points = Keypoints(names=NAMES, pixels=pixels[:, None], confidence=np.ones((frames, 1, len(NAMES))))
+    return View(camera=camera.name, rate_hz=rate_hz, start_s=start_s, keypoints=points)
+
+
+def ramp_view(name: str, start_s: float, rate_hz: float, frames: int, names: tuple[str, ...] = ("nose",)) -> View:
+    """Return a view whose pixels are its time in (milliseconds, seconds)."""
+    time = start_s + np.arange(frames) / rate_hz
+    pixels = np.broadcast_to(np.stack([1e3 * time, time], axis=1)[:, None, None], (frames, 1, len(names), 2)).copy()
+    points = Keypoints(names=names, pixels=pixels, confidence=np.ones((frames, 1, len(names))))
+    return View(camera=name, rate_hz=rate_hz, start_s=start_s, keypoints=points)
+
+
+def test_equal_clocks_are_left_alone() -> None:
+    views = [ramp_view(name, 0.5, 60.0, 100) for name in "abc"]
+    grid = common_grid(views)
+    assert not grid.interpolated.any()
+    assert grid.time[0] == 0.5
+    assert grid.pixels.shape == (100, 3, 1, 2)
+    np.testing.assert_array_equal(grid.pixels[:, 1, 0], views[1].keypoints.pixels[:, 0, 0])  # type: ignore[union-attr]
+
+
+def test_the_grid_has_the_fastest_rate_and_right_values() -> None:
+    grid = common_grid([ramp_view("slow", 0.013, 25.0, 50), ramp_view("fast", 0.0, 100.0, 150)])
+    np.testing.assert_allclose(np.diff(grid.time), 0.01)
+    assert grid.time[0] == pytest.approx(0.02)
+    assert grid.time[-1] == pytest.approx(1.49)
+    np.testing.assert_allclose(grid.pixels[:, :, 0, 1], np.broadcast_to(grid.time[:, None], (len(grid.time), 2)))
+    assert not grid.interpolated[:, 1].any()
+    assert grid.interpolated[:, 0].all()
+
+
+def test_gaps_are_not_bridged() -> None:
+    slow, fast = ramp_view("slow", 0.0, 30.0, 20), ramp_view("fast", 0.0, 60.0, 39)
+    assert slow.keypoints is not None
+    slow.keypoints.pixels[5], slow.keypoints.confidence[5] = np.nan, 0.0
+    grid = common_grid([slow, fast])
+    lost = np.isnan(grid.pixels[:, 0, 0, 0])
+    np.testing.assert_array_equal(np.flatnonzero(lost), [9, 10, 11])
+    assert (grid.confidence[lost, 0] == 0.0).all()
+    assert not grid.interpolated[lost, 0].any()
+
+
+def test_a_camera_that_stops_early_does_not_cut_the_others() -> None:
+    grid = common_grid([ramp_view("a", 0.0, 50.0, 100), ramp_view("b", 0.0, 50.0, 100), ramp_view("c", 0.2, 50.0, 30)])
+    assert len(grid.time) == 100
+    assert np.isfinite(grid.pixels[:, 2, 0, 0]).sum() == 30
+    assert np.isfinite(grid.pixels[:, :2]).all()
+
+
+def test_names_are_united() -> None:
+    grid = common_grid(
+        [ramp_view("a", 0.0, 50.0, 5, ("hip_l", "nose")), ramp_view("b", 0.0, 50.0, 5, ("nose", "knee_l"))]
+    )
+    assert grid.names == ("nose", "hip_l", "knee_l")
+    np.testing.assert_array_equal(np.isfinite(grid.pixels[0, :, :, 0]), [[True, True, False], [True, False, True]])
+
+
+def test_what_is_missing_is_told() -> None:
+    good = ramp_view("a", 0.0, 50.0, 5)
+    with pytest.raises(KinefuseError, match=r"Camera b: its frame rate is unknown; add rate_hz"):
+        common_grid([good, replace(ramp_view("b", 0.0, 50.0, 5), rate_hz=None)])
+    with pytest.raises(KinefuseError, match=r"Camera b: its start is unknown"):
+        common_grid([good, replace(ramp_view("b", 0.0, 50.0, 5), start_s=None)])
+    with pytest.raises(KinefuseError, match="No two cameras record at the same time"):
+        common_grid([good, ramp_view("b", 9.0, 50.0, 5)])
+    with pytest.raises(KinefuseError, match="Camera b has no keypoints"):
+        common_grid([good, replace(good, camera="b", keypoints=None)])
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.floats(0.0, 0.5), st.sampled_from([25.0, 29.97, 50.0, 120.0]), st.sampled_from([30.0, 60.0, 59.94]))
+def test_samples_are_those_of_the_time_they_claim(start: float, rate_a: float, rate_b: float) -> None:
+    grid = common_grid([ramp_view("a", start, rate_a, 100), ramp_view("b", 0.0, rate_b, 100)])
+    # A frame within a hundredth of a frame of the grid's time is taken as it is.
+    tolerance = 0.0101 / min(rate_a, rate_b)
+    error = grid.pixels[:, :, 0, 1] - grid.time[:, None]
+    assert np.nanmax(np.abs(error)) < tolerance
+    assert np.isfinite(error[1:-1]).all()
+
+
+def test_epipolar_distance_is_zero_for_one_point_and_grows_with_the_error() -> None:
+    a, b = camera_ring(4, BENT)[:2]
+    points = walker(np.linspace(0.0, 1.0, 20))
+    seen_a, seen_b = observe([a, b], points).swapaxes(0, 1)
+    assert sampson_distance_px(a, b, seen_a, seen_b).max() < 1e-6
+    off = sampson_distance_px(a, b, seen_a, seen_b + np.array([0.0, 10.0]))
+    assert 4.0 < np.median(off) < 10.0
+
+
+@pytest.mark.parametrize("start_s", [0.0, 0.25, -0.1, 0.108])
+def test_an_unknown_start_is_found(start_s: float) -> None:
+    cameras = camera_ring(3, BENT)
+    views = [view_of(cameras[0], 0.0, 60.0, 300, noise=1.5), view_of(cameras[1], 0.0, 60.0, 310, noise=1.5)]
+    late = replace(view_of(cameras[2], start_s, 60.0, 280, noise=1.5), start_s=None)
+    placed, estimates, findings = estimate_start_offsets(cameras, [*views, late])
+    assert placed[2].start_s == pytest.approx(start_s, abs=0.003)
+    assert [estimate.camera for estimate in estimates] == ["cam_2"]
+    assert estimates[0].found
+    assert estimates[0].error_s < 0.005
+    assert "estimated from the motion, because trial.toml does not say" in findings[0].text
+    assert findings[0].level == "info"
+
+
+def test_other_rates_do_not_hinder() -> None:
+    cameras = camera_ring(3, BENT)
+    slow = replace(view_of(cameras[2], 0.2, 25.0, 120, noise=1.0), start_s=None)
+    known = [view_of(cameras[0], 0.0, 60.0, 300, noise=1.0), view_of(cameras[1], 0.0, 60.0, 300, noise=1.0)]
+    placed, _, _ = estimate_start_offsets(cameras, [*known, slow])
+    assert placed[2].start_s == pytest.approx(0.2, abs=0.004)
+
+
+def test_without_any_start_the_first_camera_is_the_clock() -> None:
+    cameras = camera_ring(3, BENT)
+    starts = [0.3, 0.5, 0.2]
+    views = [replace(view_of(c, s, 60.0, 240), start_s=None) for c, s in zip(cameras, starts, strict=True)]
+    placed, estimates, _ = estimate_start_offsets(cameras, views)
+    assert [view.start_s for view in placed] == pytest.approx([0.0, 0.2, -0.1], abs=0.003)
+    assert {estimate.camera for estimate in estimates} == {"cam_1", "cam_2"}
+
+
+def test_known_starts_are_never_changed() -> None:
+    cameras = camera_ring(2)
+    views = [view_of(cameras[0], 0.0, 60.0, 60), view_of(cameras[1], 0.1, 60.0, 60)]
+    placed, estimates, findings = estimate_start_offsets(cameras, views)
+    assert placed == tuple(views)
+    assert estimates == ()
+    assert findings == ()
+
+
+def test_a_person_who_stands_still_tells_no_start() -> None:
+    cameras = camera_ring(3, BENT)
+    views = [view_of(camera, 0.0, 60.0, 200, swing=0.0, noise=2.0) for camera in cameras]
+    still = np.repeat(walker(np.zeros(1)), 200, axis=0)
+    frozen: list[View] = []
+    for camera, view in zip(cameras, views, strict=True):
+        pixels = project(camera, still) + np.random.default_rng(len(frozen)).normal(0.0, 2.0, (200, len(NAMES), 2))
+        points = replace(view.keypoints, pixels=pixels[:, None])  # type: ignore[type-var]
+        frozen.append(replace(view, keypoints=points))
+    frozen[2] = replace(frozen[2], start_s=None)
+    placed, estimates, findings = estimate_start_offsets(cameras, frozen)
+    assert not estimates[0].found
+    assert placed[2].start_s == 0.0
+    assert findings[0].level == "warning"
+    assert "moves too little to tell" in findings[0].text
