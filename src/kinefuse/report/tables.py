@@ -1,0 +1,108 @@
+"""Tables of the report: range of motion, comparison with a reference, and where each segment's values come from."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from kinefuse.conventions import INFERRED, INTERPOLATED, MEASURED, SEGMENTS
+from kinefuse.motion import Motion
+from kinefuse.report.curves import shown_movements
+from kinefuse.report.markup import UNKNOWN, number, percent, section, table, text
+from kinefuse.report.wording import Movement, near_singular, plain_angles, segment_shares, spoken_segment
+
+KINDS: Final = (MEASURED, INTERPOLATED, INFERRED)
+
+
+def range_of_motion(angle: np.ndarray, excluded: np.ndarray | None = None) -> tuple[float, float, float]:
+    """Return (min, max, range) of an angle (T,) over the frames that are known and not excluded; NaN if none is."""
+    known = np.isfinite(angle) if excluded is None else np.isfinite(angle) & ~excluded
+    if not known.any():
+        return (float("nan"),) * 3
+    low, high = float(angle[known].min()), float(angle[known].max())
+    return low, high, high - low
+
+
+def motion_ranges(motion: Motion) -> list[tuple[Movement, dict[str, tuple[float, float, float]]]]:
+    """Return (min, max, range) in degrees by side ("l", "r" or "c") for every movement that has a value.
+
+    Frames near a joint's singular position are left out, as in comparisons.
+    """
+    angles = plain_angles(motion)
+    return [
+        (m, {side: range_of_motion(angles[name], near_singular(motion, name)) for side, name in m.names()})
+        for m in shown_movements(angles)
+    ]
+
+
+def ranges_section(motion: Motion) -> str:
+    """Return the range-of-motion section: min, max and range for each side, and how the sides differ."""
+    paired, single = [], []
+    for movement, sides in motion_ranges(motion):
+        name = text(movement.title) + (' <span class="minor">(with care)</span>' if movement.minor else "")
+        if movement.sided:
+            paired.append([name, *_extent(sides["l"]), *_extent(sides["r"]), *_asymmetry(sides["l"][2], sides["r"][2])])
+        else:
+            single.append([name, *_extent(sides["c"])])
+    body = (
+        "<p>Smallest and largest angle in the trial and the range between them, in degrees, over all frames of which "
+        "something is known. The asymmetry is right minus left range, and that difference as a share of the larger "
+        "range.</p>"
+    )
+    if paired:
+        head = ["Movement", "Left<br>min … max", "Left<br>range", "Right<br>min … max", "Right<br>range", "Asym-<br>metry"]
+        body += table([*head, "Share"], paired)
+    if single:
+        body += table(["Movement", "Min … max", "Range"], single)
+    return section("ranges", "Range of motion", body)
+
+
+def _extent(values: tuple[float, float, float]) -> tuple[str, str]:
+    low, high, extent = values
+    if not np.isfinite(extent):
+        return UNKNOWN, UNKNOWN
+    return f"{number(low, 0)} … {number(high, 0)}", number(extent, 0)
+
+
+def _asymmetry(left: float, right: float) -> tuple[str, str]:
+    if not np.isfinite(left + right):
+        return UNKNOWN, UNKNOWN
+    difference, larger = right - left, max(left, right)
+    sign = "+" if difference >= 0.5 else ""
+    return sign + number(difference, 0), number(100 * abs(difference) / larger, 0, " %") if larger > 1 else UNKNOWN
+
+
+def comparison_section(comparison: Mapping[str, Any]) -> str:
+    """Return the comparison with a reference.
+
+    Parameters
+    ----------
+    comparison
+        ``rows``: one mapping a movement with ``title``, ``left`` and ``right`` (or ``middle``) as root mean square
+        errors in degrees; ``summary``: (what, value with unit) pairs; ``notes``: sentences.
+    """
+    rows = [
+        [text(row["title"]), *(number(row.get(side), 1) for side in ("left", "right", "middle"))]
+        for row in comparison.get("rows", ())
+    ]
+    summary = "".join(
+        f'<div class="figure"><b>{text(value)}</b><span>{text(what)}</span></div>'
+        for what, value in comparison.get("summary", ())
+    )
+    notes = "".join(f'<p class="note">{text(note)}</p>' for note in comparison.get("notes", ()))
+    lead = "<p>This result against the reference motion that came with the trial; errors of the joint angles in degrees.</p>"
+    body = lead + f'<div class="figures">{summary}</div>'
+    if rows:
+        body += table(["Root mean square error", "Left", "Right", "No side"], rows)
+    return section("comparison", "Against the reference", body + notes)
+
+
+def provenance_table(motion: Motion) -> str:
+    """Return per segment the share of frames that were measured, interpolated and inferred."""
+    shares = segment_shares(motion.provenance, KINDS)
+    known = np.isfinite(motion.R_world_segment).all(axis=(2, 3)).mean(axis=0) if len(motion.time) else shares[:, 0]
+    rows = [
+        [text(spoken_segment(name)), *(percent(float(value)) for value in shares[s]), percent(1.0 - float(known[s]))]
+        for s, name in enumerate(SEGMENTS)
+    ]
+    return table(["Segment", "Measured", "Interpolated", "Inferred", "No value"], rows)
