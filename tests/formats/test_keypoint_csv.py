@@ -61,6 +61,12 @@ def test_mistakes_are_named(tmp_path: Path, row: str, words: str) -> None:
         read_keypoints_csv(write(tmp_path, HEADER + row))
 
 
+def test_more_than_memory_holds_is_refused(tmp_path: Path) -> None:
+    text = HEADER.replace("\n", ",person\n") + "999999,nose,1,2,1,999\n"
+    with pytest.raises(FormatError, match="1000 people in 1000000 frames are too many"):
+        read_keypoints_csv(write(tmp_path, text))
+
+
 @settings(max_examples=25, deadline=None)
 @given(frames=st.integers(1, 6), people=st.integers(1, 3), seed=st.integers(0, 1000))
 def test_what_is_written_is_read_back(

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from kinefuse.errors import FormatError, KinefuseError
-from kinefuse.formats.text_files import float_column, hint, nearest, numbers, read_columns, read_text, read_toml
+from kinefuse.formats.text_files import (
+    float_column,
+    hint,
+    nearest,
+    numbers,
+    read_columns,
+    read_text,
+    read_toml,
+    told_as,
+)
 
 
 def test_text_without_byte_order_mark(tmp_path: Path) -> None:
@@ -22,6 +31,12 @@ def test_what_is_not_text_is_refused(tmp_path: Path) -> None:
         read_text(tmp_path)
 
 
+def test_refusals_of_the_file_system_are_told(tmp_path: Path) -> None:
+    words = r"trial: cannot be read: No such file or directory \(.*nowhere\)"
+    with pytest.raises(KinefuseError, match=words), told_as(Path("trial"), "read"):
+        (tmp_path / "nowhere").read_text()
+
+
 @pytest.mark.parametrize("text", ["a = ", "a = 1\na = 2", "a = " + "[" * 5000, "a = " + "9" * 5000])
 def test_bad_toml_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.toml").write_text(text)
@@ -33,7 +48,7 @@ def test_numbers_takes_finite_numbers_of_the_shape_only() -> None:
     matrix = numbers([[1, 2.5], [3, 4]], (2, 2))
     assert matrix is not None
     np.testing.assert_array_equal(matrix, [[1.0, 2.5], [3.0, 4.0]])
-    for bad in ("1", True, [1, True], [1, "2"], [[1], [2, 3]], float("nan"), [1e400], 10**400, {"a": 1}, None):
+    for bad in ("1", True, [1, True], [1, "2"], [[1], [2, 3]], float("nan"), [1e400], 10**400, 1e200, {"a": 1}, None):
         assert numbers(bad) is None, bad
     assert numbers([1, 2], (3,)) is None
 

@@ -13,6 +13,7 @@ from kinefuse.formats.calibration import write_calibration
 from kinefuse.formats.imu_csv import write_imu_csv
 from kinefuse.formats.keypoint_csv import write_keypoints_csv
 from kinefuse.formats.openpose import write_openpose_folder
+from kinefuse.formats.tables import write_points_csv
 from kinefuse.formats.trial import calibrated_from_file, file_from_calibrated, read_trial, write_trial
 from kinefuse.recordings import HeldPose, JointCenters, Recording, Subject, View
 from kinefuse.rotations import geodesic_angle
@@ -186,6 +187,22 @@ def test_joint_centres_alone_are_a_trial(tmp_path: Path) -> None:
     read = read_trial(tmp_path / "trial").joint_centers
     assert read is not None
     np.testing.assert_array_equal(read.positions, centers.positions)
+
+
+def test_joint_centres_may_be_a_table_or_c3d(tmp_path: Path, data: Path) -> None:
+    centers = JointCenters(names=("hip_l",), time=np.arange(3) / 10.0, positions=np.ones((3, 1, 3)))
+    (tmp_path / "trial.toml").write_text("")
+    write_points_csv(tmp_path / "joint_centers.csv", centers)
+    read = read_trial(tmp_path).joint_centers
+    assert read is not None
+    np.testing.assert_array_equal(read.positions, centers.positions)
+    shutil.copyfile(data / "real" / "opensim_reader_samples" / "walking2.c3d", tmp_path / "joint_centers.c3d")
+    with pytest.raises(FormatError, match="keep one, or name it in"):
+        read_trial(tmp_path)
+    (tmp_path / "trial.toml").write_text('[joint_centers]\nfile = "joint_centers.c3d"\n')
+    markers = read_trial(tmp_path).joint_centers
+    assert markers is not None
+    assert len(markers.names) > 20
 
 
 # ---- mistakes

@@ -1,10 +1,18 @@
+import re
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from trial_samples import camera
 
+from kinefuse.conventions import KEYPOINTS, SEGMENTS
 from kinefuse.errors import FormatError
+from kinefuse.formats.calibration import read_calibration
+from kinefuse.formats.imu_csv import read_imu_csv
+from kinefuse.formats.keypoint_csv import read_keypoints_csv
+from kinefuse.formats.keypoint_layouts import LAYOUTS
 from kinefuse.formats.trial_toml import is_file_name, parse_trial_toml, trial_toml_text
 from kinefuse.recordings import HeldPose, Recording, Subject, View
 
@@ -69,6 +77,14 @@ def test_mistakes_are_named(text: str, words: str) -> None:
     assert any(words in problem for problem in found), found
 
 
+def test_whole_numbers_become_floats_however_great() -> None:
+    parsed, problems = parse_trial_toml({"camera": [{"name": "c", "rate_hz": 10**20, "start_s": 0}]})
+    assert problems == []
+    assert parsed.cameras is not None
+    assert (parsed.cameras[0].rate_hz, parsed.cameras[0].start_s) == (1e20, 0.0)
+    assert isinstance(parsed.cameras[0].rate_hz, float)
+
+
 @pytest.mark.parametrize("name", ["cam_1", "links 2", "é", "a.b"])
 def test_names_that_can_name_a_file(name: str) -> None:
     assert is_file_name(name)
@@ -97,7 +113,22 @@ def test_text_is_read_back_and_needs_finite_numbers() -> None:
 
 
 def test_a_view_without_knowledge_is_its_name_only() -> None:
-    from trial_samples import camera
-
     recording = Recording(cameras=(camera("c"),), views=(View(camera="c"),))
     assert tomllib.loads(trial_toml_text(recording, {}, None)) == {"format": 1, "camera": [{"name": "c"}]}
+
+
+def test_the_examples_of_the_documentation_are_right(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "trial-format.md").read_text(encoding="utf-8")
+    trial, cameras = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    parsed, problems = parse_trial_toml(tomllib.loads(trial))
+    assert problems == []
+    assert parsed.cameras is not None
+    assert parsed.cameras[0].keypoint_layout == "body25b"
+    points, sensor = re.findall(r"```csv\n(.*?)```", text, re.DOTALL)
+    for name, content in (("c.toml", cameras), ("k.csv", points), ("i.csv", sensor)):
+        (tmp_path / name).write_text(content)
+    assert read_calibration(tmp_path / "c.toml")[0].name == "cam_1"
+    assert np.isfinite(read_keypoints_csv(tmp_path / "k.csv").pixels).sum() == 4
+    assert np.isnan(read_imu_csv(tmp_path / "i.csv", "thigh_r").angular_rate).sum() == 1
+    for names in (SEGMENTS, KEYPOINTS, LAYOUTS):
+        assert all(f"`{name}`" in text for name in names)

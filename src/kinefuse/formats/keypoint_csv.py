@@ -12,12 +12,12 @@ import numpy as np
 
 from kinefuse.conventions import KEYPOINT_INDEX, KEYPOINTS
 from kinefuse.errors import FormatError
-from kinefuse.formats.openpose import MAX_FRAMES, keypoints_from_triples
+from kinefuse.formats.openpose import MAX_FRAMES, check_size, keypoints_from_triples
 from kinefuse.formats.text_files import float_column, hint, read_columns
 from kinefuse.recordings import Keypoints
 
 COLUMNS: Final = ("frame", "keypoint", "x_px", "y_px", "confidence")
-MAX_PEOPLE: Final = 100
+MAX_PEOPLE: Final = 1000
 
 
 def read_keypoints_csv(path: Path | str) -> Keypoints:
@@ -46,7 +46,9 @@ def read_keypoints_csv(path: Path | str) -> Keypoints:
     values = [float_column(path, name, columns[name]) for name in COLUMNS[2:]]
     _check_confidence(path, values[2])
     _check_unique(path, np.stack([frame, person, point], axis=1))
-    triples = np.full((_count(frame, 0), _count(person, 1), len(KEYPOINTS), 3), np.nan)
+    frames, people = _count(frame, 0), _count(person, 1)
+    check_size(path, frames, people)
+    triples = np.full((frames, people, len(KEYPOINTS), 3), np.nan)
     triples[frame, person, point] = np.stack(values, axis=-1)
     return keypoints_from_triples(triples)
 

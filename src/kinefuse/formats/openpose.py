@@ -27,6 +27,9 @@ from kinefuse.recordings import Keypoints
 MAX_FRAMES = 1_000_000
 """Longest keypoint track that is read; a greater frame number is a mistake in a file."""
 
+MAX_TRACKS = 2_000_000
+"""Most frames times people that are read: more than an hour of three people at 120 Hz, 1.2 GB."""
+
 _NUMBER = re.compile(r"(\d+)(?:_keypoints)?\.json$", re.IGNORECASE)
 
 
@@ -72,7 +75,7 @@ def read_openpose_folder(folder: Path | str, layout: str | None = None, first_nu
         raise FormatError(
             f"{folder}: has {points} points, but {layout} has {len(names)}; layouts of that size: {others}."
         )
-    triples = to_keypoints(_stack(people, frames, points), names)
+    triples = to_keypoints(_stack(folder, people, frames, points), names)
     return keypoints_from_triples(triples)
 
 
@@ -145,11 +148,16 @@ def _layout_of(folder: Path, points: int | None) -> str | None:
     return names[0]
 
 
-def _stack(people: dict[int, list[np.ndarray | None]], frames: int, points: int) -> np.ndarray:
+def check_size(path: Path, frames: int, people: int) -> None:
+    """Raise a `FormatError` if a keypoint track would not fit in memory."""
+    if frames * people > MAX_TRACKS:
+        raise FormatError(f"{path}: {people} people in {frames} frames are too many to read; split the recording.")
+
+
+def _stack(folder: Path, people: dict[int, list[np.ndarray | None]], frames: int, points: int) -> np.ndarray:
     """Return the triples of all people, (T, P, N, 3), NaN where there is no person."""
     most = max(1, *(len(frame) for frame in people.values())) if people else 1
-    if frames * most * points > 400_000_000:
-        raise FormatError(f"{most} people in {frames} frames are too many to read; split the files.")
+    check_size(folder, frames, most)
     out = np.full((frames, most, points, 3), np.nan)
     for row, frame in people.items():
         for index, person in enumerate(frame):

@@ -18,7 +18,7 @@ from kinefuse.formats.image_fit import ImageFit, VideoProperties, fit_letterbox,
 from kinefuse.formats.keypoint_layouts import layouts_with
 from kinefuse.formats.openpose import read_openpose_folder, read_people, smallest_number
 from kinefuse.formats.registry import CAMERA_READERS, read_cameras
-from kinefuse.formats.text_files import numbers, read_toml
+from kinefuse.formats.text_files import numbers, read_toml, told_as
 from kinefuse.formats.trial import check_target, write_trial
 from kinefuse.formats.trial_files import VIDEO_SUFFIXES
 from kinefuse.recordings import Camera, Finding, Recording, Subject, View
@@ -92,7 +92,14 @@ def import_pose2sim(
     if detections not in DETECTIONS:
         raise KinefuseError(f"detections must be one of {', '.join(DETECTIONS)}, got {detections!r}.")
     check_target(Path(trial_folder), overwrite)
-    source = _look_around(Path(source_folder), rate_hz)
+    with told_as(Path(source_folder), "imported"):
+        return _import(Path(source_folder), Path(trial_folder), overwrite, detections, rate_hz)
+
+
+def _import(
+    source_folder: Path, trial_folder: Path, overwrite: bool, detections: str, rate_hz: float | None
+) -> list[Finding]:
+    source = _look_around(source_folder, rate_hz)
     kind, folders = _chosen_points(source, detections)
     views = _views_of_videos(source, bool(folders))
     if folders:
@@ -100,7 +107,7 @@ def import_pose2sim(
     subject = _subject(source.config)
     in_order = tuple(views[camera.name] for camera in source.cameras if camera.name in views)
     write_trial(trial_folder, Recording(subject=subject, cameras=source.cameras, views=in_order), overwrite)
-    _copy_references(source, Path(trial_folder))
+    _copy_references(source, trial_folder)
     return source.findings
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from kinefuse.errors import FormatError, KinefuseError
 from kinefuse.formats.calibration import to_y_up
-from kinefuse.formats.text_files import read_text
+from kinefuse.formats.text_files import LARGEST, read_text
 from kinefuse.recordings import Camera
 
 SUBPIXELS: Final = 64.0
@@ -117,6 +117,6 @@ def _number(what: str, element: ElementTree.Element, tag: str, key: str) -> floa
         value = float(text) if text is not None else float("nan")
     except ValueError:
         value = float("nan")
-    if not np.isfinite(value):
+    if not abs(value) < LARGEST:
         raise FormatError(f"{what}: <{tag}> needs a finite number {key}, got {text!r}.")
     return value

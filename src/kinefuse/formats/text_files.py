@@ -4,13 +4,17 @@ import csv
 import difflib
 import io
 import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from kinefuse.errors import FormatError, KinefuseError
+
+LARGEST: Final = 1e100
+"""Greater numbers are mistakes in a file; their products would overflow."""
 
 
 def read_text(path: Path) -> str:
@@ -33,6 +37,22 @@ def read_text(path: Path) -> str:
 
 def _reason(error: Exception) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+@contextmanager
+def told_as(folder: Path, what: str) -> Iterator[None]:
+    """Turn a refusal of the file system within the block into a `KinefuseError`.
+
+    Parameters
+    ----------
+    folder
+    what
+        What could not be done to it: ``"read"`` or ``"written"``.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise KinefuseError(f"{folder}: cannot be {what}: {_reason(error)} ({error.filename}).") from error
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -66,7 +86,7 @@ def numbers(value: object, shape: tuple[int, ...] | None = None) -> np.ndarray |
     except (ValueError, TypeError, OverflowError):
         return None
     fits = shape is None or array.shape == shape
-    return array if fits and bool(np.isfinite(array).all()) else None
+    return array if fits and bool((np.abs(array) < LARGEST).all()) else None
 
 
 def _only_numbers(value: object, depth: int = 4) -> bool:
@@ -145,7 +165,7 @@ def float_column(path: Path, name: str, cells: list[str], empty_is_nan: bool = F
         row = next(i for i, cell in enumerate(cells) if cell and not _is_number(cell))
         raise FormatError(f"{path}: row {row + 2}, {name}: expected a number, got {cells[row]!r}.") from error
     given = np.array([bool(cell) for cell in cells], dtype=bool)
-    bad = ~np.isfinite(values) & (given | (not empty_is_nan))
+    bad = ~(np.abs(values) < LARGEST) & (given | (not empty_is_nan))
     if bad.any():
         row = int(np.argmax(bad))
         hint = "leave the cell empty" if empty_is_nan else "leave the row out"

@@ -6,8 +6,7 @@ The folder's form is described for users in ``docs/trial-format.md``. ``referenc
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from kinefuse.formats.calibration import read_calibration, write_calibration
 from kinefuse.formats.imu_csv import read_imu_csv, write_imu_csv
 from kinefuse.formats.keypoint_csv import read_keypoints_csv, write_keypoints_csv
 from kinefuse.formats.openpose import read_openpose_folder, smallest_number
-from kinefuse.formats.text_files import read_toml
+from kinefuse.formats.text_files import read_toml, told_as
 from kinefuse.formats.trial_files import (
     POINT_SUFFIXES,
     VIDEO_SUFFIXES,
@@ -67,12 +66,23 @@ def read_trial(folder: Path | str) -> Recording:
         If there is no trial, it is empty, or a file cannot be read; all mistakes in ``trial.toml`` in one message.
     """
     folder = Path(folder)
-    path = folder / "trial.toml"
-    if not path.is_file():
+    if not (folder / "trial.toml").is_file():
         raise KinefuseError(
             f"No trial.toml in {folder}: expected a trial's folder; write one (an empty trial.toml will do if all "
             "files have their usual places) or use kinefuse import."
         )
+    with told_as(folder, "read"):
+        recording = _read(folder)
+    if recording.is_empty:
+        raise KinefuseError(
+            f"{folder}: nothing was recorded; expected videos, keypoints or silhouettes of calibrated cameras, "
+            "joint_centers.trc, or IMU files."
+        )
+    return recording
+
+
+def _read(folder: Path) -> Recording:
+    path = folder / "trial.toml"
     settings, problems = parse_trial_toml(read_toml(path))
     cameras = read_calibration(folder / "calibration.toml") if (folder / "calibration.toml").exists() else ()
     sources = [camera_files(folder, entry, problems) for entry in camera_entries(folder, settings, cameras, problems)]
@@ -80,7 +90,7 @@ def read_trial(folder: Path | str) -> Recording:
     imu_files = [file_inside(folder, entry.file, problems) for entry in sensors]
     points_file = joint_centers_file(folder, settings, problems)
     raise_problems(path, problems)
-    recording = Recording(
+    return Recording(
         subject=settings.subject,
         cameras=cameras,
         views=_views(sources),
@@ -89,12 +99,6 @@ def read_trial(folder: Path | str) -> Recording:
         poses=settings.poses,
         folder=folder,
     )
-    if recording.is_empty:
-        raise KinefuseError(
-            f"{folder}: nothing was recorded; expected videos, keypoints or silhouettes of calibrated cameras, "
-            "joint_centers.trc, or IMU files."
-        )
-    return recording
 
 
 # ---- reading the parts
@@ -108,9 +112,7 @@ def _views(sources: list[CameraFiles]) -> tuple[View, ...]:
 
 def _view(source: CameraFiles, first_number: int) -> View:
     entry = source.entry
-    offset = (
-        None if entry.image_offset_px is None else (float(entry.image_offset_px[0]), float(entry.image_offset_px[1]))
-    )
+    x, y = entry.image_offset_px or (0.0, 0.0)
     view = View(
         camera=entry.name,
         rate_hz=entry.rate_hz,
@@ -118,7 +120,7 @@ def _view(source: CameraFiles, first_number: int) -> View:
         video=source.video,
         silhouettes=source.silhouettes,
         image_scale=entry.image_scale,
-        image_offset_px=offset,
+        image_offset_px=None if entry.image_offset_px is None else (float(x), float(y)),
     )
     if source.keypoints is None:
         return view
@@ -207,7 +209,7 @@ def write_trial(folder: Path | str, recording: Recording, overwrite: bool = Fals
     for name in [*(view.camera for view in recording.views), *(imu.name for imu in recording.imus)]:
         if not is_file_name(name):
             raise KinefuseError(f"{folder}: {name!r} cannot name a file; rename that camera or sensor.")
-    with _writing(folder):
+    with told_as(folder, "written"):
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as staged:
             _write_parts(Path(staged), recording)
@@ -227,14 +229,6 @@ def check_target(folder: Path, overwrite: bool) -> None:
         raise KinefuseError(
             f"{folder}: holds files but no trial.toml, so it is not a trial to overwrite; choose another."
         )
-
-
-@contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise KinefuseError(f"{folder}: cannot be written: {error.strerror or error} ({error.filename}).") from error
 
 
 def _write_parts(folder: Path, recording: Recording) -> None:

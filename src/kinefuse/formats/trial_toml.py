@@ -184,7 +184,7 @@ def _checked(name: str, where: str, item: dict[str, Any], problems: list[str]) -
     good = {}
     for key, value in item.items():
         if key in keys and keys[key][0](value):
-            good[key] = value
+            good[key] = float(value) if isinstance(value, int) else value
         elif key in keys:
             problems.append(f"{where}: {key} must be {keys[key][1]}, got {value!r:.80}")
     return good
