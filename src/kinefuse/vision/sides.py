@@ -31,8 +31,12 @@ HALVES = {
 CAP_FRACTION = 0.045
 """Distances count up to this part of the image's diagonal, so that one point far off decides nothing."""
 
-EXCHANGE_COST_PX = 1.0
+EXCHANGE_COST_PX = 2.0
 """What each exchanged view costs a frame: it decides for the majority when all views could be mirrored together."""
+
+CHANGE_COST_PX = 2.0
+"""What a change of sides costs on top of the way that the points would move, so that legs which cross within the
+detector's noise are left as they are."""
 
 MOST_VIEWS = 8
 """So many views are decided together (2^8 states); more are decided in groups."""
@@ -77,7 +81,7 @@ def _decide(cameras: Sequence[Camera], pixels: np.ndarray, confidence: np.ndarra
     cost = _state_costs(cameras, pixels, confidence, half)
     caps = CAP_FRACTION * np.array([np.hypot(*camera.size) for camera in cameras])
     keep, flip = motion_costs(pixels, half, caps)
-    return best_states(cost, keep, flip)
+    return best_states(cost, keep, flip + CHANGE_COST_PX)
 
 
 def _state_costs(cameras: Sequence[Camera], pixels: np.ndarray, confidence: np.ndarray, half: np.ndarray) -> np.ndarray:

@@ -48,7 +48,8 @@ def import_cv2() -> ModuleType:
     MissingDependencyError
         If it is not installed.
     """
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # its own words about broken files; ours follow
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # their own words about broken files; ours follow
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     try:
         import cv2
     except ImportError as error:
