@@ -11,6 +11,7 @@ from kinefuse.vision.agreement import (
     body_middles,
     boxes_around,
     common_frames,
+    find_jumps,
     find_strays,
     nearest_frames,
     regions_from_others,
@@ -74,6 +75,16 @@ def test_a_stray_is_found(views: int) -> None:
     np.testing.assert_array_equal(strays[1], expected)
     for v in set(range(views)) - {1}:
         assert not strays[v].any()
+
+
+def test_jumps_to_another_body_are_counted() -> None:
+    track = tracks(2)[1]
+    assert find_jumps(track).tolist() == []
+    assert find_jumps(looking_elsewhere(track, slice(8, 20))).tolist() == [8, 20]
+    gone = track.pixels.copy()
+    gone[5:9] = np.nan
+    lost = ViewTrack(camera=track.camera, time=track.time, pixels=gone, confidence=track.confidence)
+    assert find_jumps(lost).tolist() == []
 
 
 def test_two_views_cannot_tell() -> None:

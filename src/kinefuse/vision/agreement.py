@@ -20,6 +20,9 @@ STRAY_FRACTION = 0.045
 """A view that misses what the others see by more than this part of its image's diagonal (100 px of full HD) looks at
 somebody else. The worst calibration among our recordings misses by 0.006."""
 
+JUMP_FRACTION = 0.4
+"""A body that moves by more than this part of its height from one frame to the next is another body."""
+
 REGION_MARGIN = 0.3
 """The part of its own size by which a person's box is enlarged before the detector looks again."""
 
@@ -135,6 +138,22 @@ def find_strays(tracks: Sequence[ViewTrack]) -> list[np.ndarray]:
     return [
         _to_own_frames(strays[:, v] & others_agree[:, 0], grid.frame[:, v], len(t.time)) for v, t in enumerate(tracks)
     ]
+
+
+def find_jumps(track: ViewTrack) -> np.ndarray:
+    """Return the frames (N,) in which one view's person jumps by more than `JUMP_FRACTION` of its own height.
+
+    Nobody moves so far between two frames: the detector went over to somebody else.
+    """
+    low = np.where(np.isfinite(track.pixels), track.pixels, np.inf).min(axis=1)
+    high = np.where(np.isfinite(track.pixels), track.pixels, -np.inf).max(axis=1)
+    extent = (high - low).max(axis=1)
+    middles, _ = body_middles(track.pixels, track.confidence)
+    step = np.linalg.norm(np.diff(middles, axis=0), axis=-1)
+    known = np.isfinite(step).any(axis=1)
+    jump = np.zeros(len(step), dtype=bool)
+    jump[known] = np.nanmedian(step[known], axis=1) > JUMP_FRACTION * extent[1:][known]
+    return np.flatnonzero(jump) + 1
 
 
 def _to_own_frames(flags: np.ndarray, frame: np.ndarray, frames: int) -> np.ndarray:

@@ -19,7 +19,7 @@ import numpy as np
 from kinefuse.conventions import KEYPOINTS
 from kinefuse.errors import KinefuseError
 from kinefuse.recordings import Camera, Finding, Keypoints, Recording, View
-from kinefuse.vision.agreement import ViewTrack, common_frames, find_strays, regions_from_others
+from kinefuse.vision.agreement import ViewTrack, common_frames, find_jumps, find_strays, regions_from_others
 from kinefuse.vision.cache import DetectionCache, VideoDetections, detection_key, open_cache
 from kinefuse.vision.detectors import choose_detector, detector_version
 from kinefuse.vision.image_mapping import ImageMapping, map_image
@@ -170,8 +170,10 @@ def detect_recording(
     _check_somebody(jobs, seen, findings)
     tracks = _one_person(recording, jobs, seen)
     if _clocks_agree(tracks, jobs):
-        tracks, seen = _look_again(runner, jobs, tracks, seen, findings)
+        if all(s.detections.pixels.shape[1] == 1 for s in seen):  # one that sees everybody need not look again
+            tracks, seen = _look_again(runner, jobs, tracks, seen, findings)
         tracks = _mend_sides(tracks, findings)
+    _report_jumps(tracks, findings)
     done = {job.name: _to_view(job, track, s) for job, track, s in zip(jobs, tracks, seen, strict=True)}
     return replace(recording, views=tuple(done.get(view.camera, view) for view in recording.views)), findings
 
@@ -321,6 +323,18 @@ def _stray_finding(camera: str, before: int, after: int, frames: int) -> Finding
         return Finding("info", f"camera {camera}", text + "it now agrees with them.")
     text += f"in {after} frames it still disagrees, and these were left out; its calibration or its clock may be off."
     return Finding("warning", f"camera {camera}", text)
+
+
+def _report_jumps(tracks: Sequence[ViewTrack], findings: list[Finding]) -> None:
+    """Warn of cameras in which the person jumps: with too few cameras to compare, nobody can tell who is who."""
+    for track in tracks:
+        jumps = find_jumps(track)
+        if len(jumps):
+            text = (
+                f"The person jumps in the image in {len(jumps)} frames (first in frame {jumps[0]}): the detector may "
+                "have gone over to somebody else. Cut the video, or give keypoints of another detector in keypoints/."
+            )
+            findings.append(Finding("warning", f"camera {track.camera.name}", text))
 
 
 def _mend_sides(tracks: list[ViewTrack], findings: list[Finding]) -> list[ViewTrack]:
