@@ -1,0 +1,178 @@
+"""What `kinefuse check` finds in a trial, without estimating anything."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kinefuse.cli.pipeline import TRUTH, require_two_views, seeing_views
+from kinefuse.cli.progress import Progress, silent
+from kinefuse.cli.views import ViewFacts, compare_views, inspect_view
+from kinefuse.errors import KinefuseError
+from kinefuse.inertial.checks import check_imus
+from kinefuse.inertial.sampling import measure_sampling
+from kinefuse.recordings import Finding, Imu, JointCenters, Recording
+
+SPARSE = 0.3
+"""Share of missing values above which measured joint centres are remarkable."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """What was found.
+
+    Attributes
+    ----------
+    contents : lines that say what is in the trial
+    findings : what is wrong, and what limits the result
+    obstacle : why the trial cannot be run, or None
+    reason : which estimator would run, and why; empty with an obstacle
+    """
+
+    contents: list[str]
+    findings: list[Finding]
+    obstacle: str | None
+    reason: str
+
+
+def inspect_trial(folder: Path | str, progress: Progress | None = None) -> Inspection:
+    """Look at everything in a trial.
+
+    Parameters
+    ----------
+    folder
+        A trial's folder.
+    progress
+        Called as ``progress(stage, done, total)`` while videos are read.
+
+    Raises
+    ------
+    KinefuseError
+        If the trial cannot be read at all.
+    """
+    from kinefuse.formats.trial import read_trial
+
+    folder, tell = Path(folder), progress or silent
+    recording = read_trial(folder)
+    facts = []
+    for index, view in enumerate(recording.views):
+        facts.append(inspect_view(recording.camera(view.camera), view))
+        tell("reading videos", index + 1, len(recording.views))
+    findings = [finding for fact in facts for finding in fact.findings]
+    findings += compare_views(facts, recording)
+    findings += [*_check_points(recording.joint_centers), *check_imus(recording.imus), *_limits(recording)]
+    obstacle, reason = _runnable(recording, findings)
+    return Inspection(contents=_contents(folder, recording, facts), findings=findings, obstacle=obstacle, reason=reason)
+
+
+def _runnable(recording: Recording, findings: list[Finding]) -> tuple[str | None, str]:
+    """Return why the recording cannot be run, or None, and which estimator would run and why."""
+    from kinefuse.estimators.registry import choose_estimator
+
+    try:
+        require_two_views(recording)
+        _, reason = choose_estimator(recording)
+    except KinefuseError as error:
+        return str(error), ""
+    if recording.joint_centers is None and len(seeing_views(recording)) >= 2:
+        broken = [f for f in findings if f.level == "error" and f.about.startswith("camera")]
+        if broken:
+            return f"{broken[0].about}: {broken[0].text}", ""
+    return None, reason
+
+
+# ---- what is in it
+
+
+def _contents(folder: Path, recording: Recording, facts: list[ViewFacts]) -> list[str]:
+    lines = [f"trial {folder}", _subject_line(recording)]
+    lines += [f"  camera {fact.camera}: {fact.told}" for fact in facts]
+    idle = [camera.name for camera in recording.cameras if camera.name not in {fact.camera for fact in facts}]
+    lines += [f"  calibrated, but without data: {', '.join(idle)}"] if idle else []
+    lines += [_points_line(recording.joint_centers)] if recording.joint_centers is not None else []
+    lines += [_imu_line(imu) for imu in recording.imus]
+    lines += [f"  held pose {pose.kind}: {pose.start_s:g} to {pose.end_s:g} s" for pose in recording.poses]
+    lines += ["  reference: motion.nc (truth, only compared with)"] if (folder / TRUTH).is_file() else []
+    return lines
+
+
+def _subject_line(recording: Recording) -> str:
+    known = {
+        "id": recording.subject.id,
+        "height": None if recording.subject.height_m is None else f"{recording.subject.height_m:g} m",
+        "mass": None if recording.subject.mass_kg is None else f"{recording.subject.mass_kg:g} kg",
+        "sex": recording.subject.sex,
+        "age": None if recording.subject.age_years is None else f"{recording.subject.age_years:g} years",
+    }
+    told = ", ".join(f"{key} {value}" for key, value in known.items() if value is not None)
+    return f"  subject: {told or 'unknown'}"
+
+
+def _points_line(points: JointCenters) -> str:
+    missing = float(np.isnan(points.positions).any(axis=-1).mean())
+    rate = measure_sampling(points.time).rate_hz
+    return (
+        f"  joint centres: {len(points.names)} points, {len(points.time)} frames at {rate:.4g} Hz, "
+        f"{100 * missing:.1f} % missing"
+    )
+
+
+def _imu_line(imu: Imu) -> str:
+    sampling = measure_sampling(imu.time)
+    start = f"starts at {imu.time[0]:.3f} s" if imu.start_is_known else "start unknown"
+    channels = ["accelerometer", "gyroscope"] if np.isfinite(imu.angular_rate).any() else ["accelerometer"]
+    channels += ["magnetometer"] if imu.magnetic_field is not None else []
+    channels += ["orientation"] if imu.R_ref_sensor is not None else []
+    return (
+        f"  sensor {imu.name} on {imu.segment}: {sampling.rate_hz:.4g} Hz for {sampling.duration_s:.2f} s, "
+        f"{sampling.lost} packets lost, {start}; {', '.join(channels)}"
+    )
+
+
+# ---- what is wrong with it, and what limits it
+
+
+def _check_points(points: JointCenters | None) -> list[Finding]:
+    if points is None:
+        return []
+    missing = np.isnan(points.positions).any(axis=-1).mean(axis=0)
+    findings = []
+    never = [name for name, share in zip(points.names, missing, strict=True) if share == 1.0]
+    if never:
+        findings.append(Finding("warning", "joint centres", f"Never seen: {', '.join(never)}."))
+    seldom = [name for name, share in zip(points.names, missing, strict=True) if SPARSE < share < 1.0]
+    if seldom:
+        text = f"Missing in more than {100 * SPARSE:.0f} % of the frames: {', '.join(seldom)}."
+        findings.append(Finding("warning", "joint centres", text))
+    extent = _extent_m(points)
+    if np.isfinite(extent) and not 0.3 < extent < 3.0:
+        text = (
+            f"The points of one frame span {extent:.3g} m, which is no human body; check the unit in the file's header."
+        )
+        findings.append(Finding("error", "joint centres", text))
+    return findings
+
+
+def _extent_m(points: JointCenters) -> float:
+    """Return the median, over frames with at least half of the points, of the largest extent along an axis; metres."""
+    enough = np.isfinite(points.positions[..., 0]).mean(axis=1) >= 0.5
+    if not enough.any():
+        return float("nan")
+    frames = points.positions[enough]
+    return float(np.median((np.nanmax(frames, axis=1) - np.nanmin(frames, axis=1)).max(axis=-1)))
+
+
+def _limits(recording: Recording) -> list[Finding]:
+    """Say what the trial does not hold that would make the result better."""
+    findings = []
+    seeing = seeing_views(recording)
+    if len(seeing) == 2 and recording.joint_centers is None:
+        text = "Two cameras measure a point only while both see it; a third one fills many gaps."
+        findings.append(Finding("info", "cameras", text))
+    if recording.subject.height_m is None:
+        text = "The subject's height is unknown; height_m in [subject] of trial.toml makes the body's size surer."
+        findings.append(Finding("info", "subject", text))
+    if recording.imus and not recording.poses:
+        text = "No held pose is given ([[pose]] in trial.toml), so the mounting of the sensors must be estimated."
+        findings.append(Finding("info", "sensors", text))
+    return findings

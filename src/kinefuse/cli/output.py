@@ -1,0 +1,77 @@
+"""Text for the terminal: findings, the summary of a result, plain lines that no width breaks."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from kinefuse.recordings import Finding
+
+LEVELS: Final = ("error", "warning", "info")
+_STYLES: Final = {"error": "bold red", "warning": "yellow", "info": "dim"}
+
+
+def print_lines(lines: Iterable[str]) -> None:
+    """Print lines to stdout as they are; long ones are left to the terminal to wrap."""
+    from rich.console import Console
+
+    console = Console(soft_wrap=True, highlight=False, markup=False, emoji=False)
+    for line in lines:
+        console.print(line)
+
+
+def print_findings(findings: Sequence[Finding], most: int | None = None) -> None:
+    """Print findings, the gravest first; at most `most`, and how many were left out."""
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(soft_wrap=True, highlight=False)
+    ordered = by_gravity(findings)
+    shown = ordered if most is None else ordered[:most]
+    for finding in shown:
+        console.print(
+            Text(f"{finding.level:>8}  ", _STYLES.get(finding.level, "")) + f"{finding.about}: {finding.text}"
+        )
+    if len(shown) < len(ordered):
+        console.print(f"{'':>8}  and {len(ordered) - len(shown)} more in the report.")
+
+
+def by_gravity(findings: Iterable[Finding]) -> list[Finding]:
+    """Return findings, errors first, then warnings; otherwise in their order."""
+    return sorted(findings, key=lambda f: LEVELS.index(f.level) if f.level in LEVELS else len(LEVELS))
+
+
+def result_lines(quality: Mapping[str, Any]) -> list[str]:
+    """Return the few numbers of ``quality.json`` that matter most, one line each."""
+    motion = quality.get("motion", {})
+    lines = [
+        f"{motion.get('frames', 0)} frames at {number(motion.get('rate_hz'), '.4g')} Hz with {quality['estimator']}"
+    ]
+    lines += [str(quality["estimator_reason"])] if quality.get("estimator_reason") else []
+    reprojection = quality.get("median_reprojection_px")
+    if reprojection is not None:
+        lines.append(f"reprojection of the points used: {reprojection:.1f} px (median)")
+    fit = quality.get("fit") or {}
+    if fit.get("median_mm") is not None:
+        lines.append(f"measured points to the fitted body: {fit['median_mm']:.0f} mm (median)")
+    shares = motion.get("provenance_mean", {})
+    if shares:
+        parts = ", ".join(f"{100 * share:.0f} % {name}" for name, share in shares.items())
+        lines.append(f"segments: {parts}")
+    return lines + truth_lines(quality.get("truth") or {})
+
+
+def truth_lines(truth: Mapping[str, Any]) -> list[str]:
+    """Return the errors against the truth, one line a group of joints; none without a truth."""
+    lines = []
+    for name, group in truth.get("groups", {}).items():
+        parts = [
+            f"angles {number(group.get('angle_rmse_deg'), '.1f')}°",
+            f"orientations {number(group.get('geodesic_deg'), '.1f')}°",
+            f"joint centres {number(group.get('mpjpe_mm'), '.0f')} mm",
+        ]
+        lines.append(f"error against the truth, {name}: {', '.join(parts)}")
+    return lines
+
+
+def number(value: float | None, form: str) -> str:
+    """Return a number in a format, or ``?`` where it is unknown."""
+    return "?" if value is None else format(value, form)

@@ -1,0 +1,236 @@
+"""One trial from its folder to its result: read, detect, measure, estimate, judge, write."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from kinefuse.cli.progress import Progress, silent
+from kinefuse.cli.target import check_output
+from kinefuse.errors import KinefuseError
+from kinefuse.motion import Motion
+from kinefuse.recordings import Finding, Recording, View
+
+TRUTH = Path("reference") / "motion.nc"
+"""Where a trial keeps its truth, if it has one: compared with the result, never an input."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A recording that is ready for an estimator.
+
+    Attributes
+    ----------
+    recording
+    findings : sentences about what was found and done
+    measured : numbers about cameras and keypoints for ``quality.json``; empty if nothing was triangulated
+    """
+
+    recording: Recording
+    findings: list[Finding] = field(default_factory=list)
+    measured: Mapping[str, Any] = field(default_factory=dict)
+
+
+def run_trial(
+    trial: Path | str,
+    *,
+    estimator: str = "auto",
+    out: Path | str | None = None,
+    overwrite: bool = False,
+    refine_cameras: bool = False,
+    detector: str = "auto",
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Path:
+    """Estimate the motion of a trial and write the result with its report.
+
+    Parameters
+    ----------
+    trial
+        Folder of a trial.
+    estimator
+        Name in `kinefuse.estimators.registry`, or ``"auto"``.
+    out
+        Folder for the result; ``TRIAL/result`` if None.
+    overwrite
+        Replace an earlier result.
+    refine_cameras
+        Fit the cameras' poses to the movement first; kept only if frames held out agree better.
+    detector
+        Who finds people in videos that have no keypoints yet, or ``"auto"``.
+    seed
+        Seed of whatever is random.
+    progress
+        Called as ``progress(stage, done, total)``, `total` 0 where it is unknown; from several threads.
+
+    Returns
+    -------
+    The folder of the result.
+
+    Raises
+    ------
+    KinefuseError
+        If the folder for the result cannot be used (before anything else is done), the trial cannot be read, or it
+        does not hold what the estimator needs. Nothing is written or replaced then.
+    """
+    from kinefuse.estimators.registry import choose_estimator, make_estimator
+    from kinefuse.formats.trial import read_trial
+
+    trial, tell = Path(trial), progress or silent
+    out = trial / "result" if out is None else Path(out)
+    check_output(out, trial, overwrite)
+    chosen = None if estimator == "auto" else make_estimator(estimator)
+    _sow(seed)
+    tell("reading the trial", 0, 0)
+    recording = read_trial(trial)
+    truth = read_truth(trial)
+    require_two_views(recording)
+    name, reason = (estimator, "It was asked for.") if chosen else choose_estimator(recording)
+    prepared = prepare(recording, refine_cameras=refine_cameras, detector=detector, progress=tell)
+    tell(f"estimating with {name}", 0, 0)
+    motion = (chosen or make_estimator(name)).estimate(prepared.recording)
+    tell("writing the result", 0, 0)
+    _write(out, motion, truth, prepared, (name, reason, seed), overwrite)
+    tell("writing the result", 1, 0)
+    return out
+
+
+def _sow(seed: int) -> None:
+    """Seed the global generators, for estimators that draw from them."""
+    import random
+
+    import numpy as np
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002
+    torch.manual_seed(seed)
+
+
+def read_truth(trial: Path) -> Motion | None:
+    """Return the truth that lies beside a trial, None if there is none."""
+    if not (trial / TRUTH).is_file():
+        return None
+    from kinefuse.formats.netcdf import read_motion
+
+    return read_motion(trial / TRUTH)
+
+
+def prepare(recording: Recording, *, refine_cameras: bool, detector: str, progress: Progress) -> Prepared:
+    """Detect the person in videos, and measure joint centres, where the recording does not have them yet.
+
+    Parameters
+    ----------
+    recording
+    refine_cameras, detector, progress
+        As in `run_trial`.
+
+    Raises
+    ------
+    KinefuseError
+        If a video cannot be read or fits no calibration, nobody is in view, or fewer than two cameras see the person
+        and there is nothing else to estimate from.
+    """
+    from kinefuse.inertial.checks import check_imus
+
+    findings = check_imus(recording.imus)
+    if recording.joint_centers is not None or len(seeing_views(recording)) < 2:
+        return Prepared(recording=recording, findings=[*_left_out(recording), *findings])
+    recording, detected = _detect(recording, detector, progress)
+    findings = [*detected, *findings]
+    progress("measuring joint centres", 0, 0)
+    from kinefuse.vision.preparation import measure_joint_centers
+
+    measured = measure_joint_centers(recording, refine=refine_cameras)
+    return Prepared(recording=measured.recording, findings=[*measured.findings, *findings], measured=measured.quality)
+
+
+def require_two_views(recording: Recording) -> None:
+    """Raise a `KinefuseError` if a single camera is all there is: it measures nothing in 3-D."""
+    seeing = seeing_views(recording)
+    if len(seeing) == 1 and recording.joint_centers is None and not recording.imus:
+        raise KinefuseError(
+            f"Only camera {seeing[0].camera} has a video or keypoints, but measuring in 3-D takes at least two "
+            "calibrated cameras; add another one, IMUs or joint centres."
+        )
+
+
+def seeing_views(recording: Recording) -> list[View]:
+    """Return the views that have a video or keypoints."""
+    return [view for view in recording.views if view.video is not None or view.keypoints is not None]
+
+
+def _left_out(recording: Recording) -> list[Finding]:
+    """Say which cameras were not looked at, and why."""
+    if not seeing_views(recording):
+        return []
+    if recording.joint_centers is not None:
+        text = (
+            "The trial holds measured joint centres, so its cameras were not looked at; remove them to use the cameras."
+        )
+        return [Finding("info", "cameras", text)]
+    return [Finding("info", "cameras", "A single camera measures nothing in 3-D, so it was not looked at.")]
+
+
+def _detect(recording: Recording, detector: str, progress: Progress) -> tuple[Recording, list[Finding]]:
+    if not any(view.video is not None and view.keypoints is None for view in recording.views):
+        return with_rates(recording), []
+    from kinefuse.vision.detection import detect_recording
+
+    recording, findings = detect_recording(
+        recording, detector=detector, progress=lambda camera, done, total: progress(f"looking at {camera}", done, total)
+    )
+    return with_rates(recording), findings
+
+
+def with_rates(recording: Recording) -> Recording:
+    """Return the recording with the frame rates that only its videos tell, for views that have keypoints already.
+
+    Raises
+    ------
+    KinefuseError
+        If a video cannot be read.
+    """
+    return replace(recording, views=tuple(_with_rate(view) for view in recording.views))
+
+
+def _with_rate(view: View) -> View:
+    if view.rate_hz is not None or view.video is None:
+        return view
+    from kinefuse.vision.videos import probe_video
+
+    return replace(view, rate_hz=probe_video(view.video, count=False).rate_hz)
+
+
+def _write(
+    out: Path, motion: Motion, truth: Motion | None, prepared: Prepared, made: tuple[str, str, int], overwrite: bool
+) -> None:
+    """Judge the motion and write everything; the report comes last, because it can be made again."""
+    from kinefuse.body.models import load_anny
+    from kinefuse.cli.quality import make_quality
+    from kinefuse.formats.results import write_result
+    from kinefuse.report.page import write_report
+
+    body = load_anny() if motion.body_name == load_anny().name else None
+    name, reason, seed = made
+    quality = make_quality(
+        motion,
+        prepared.recording,
+        estimator=name,
+        reason=reason,
+        seed=seed,
+        findings=prepared.findings,
+        measured=prepared.measured,
+        body=body,
+        truth=None if truth is None else errors_against(truth, motion),
+    )
+    write_result(out, motion, quality, overwrite=overwrite)
+    report_quality = quality | {"findings": [vars(finding) for finding in prepared.findings]}
+    write_report(out / "report.html", motion, report_quality, recording=prepared.recording, body=body, truth=truth)
+
+
+def errors_against(truth: Motion, motion: Motion) -> dict[str, Any]:
+    """Return the errors of a motion by group of joints, for ``quality.json``."""
+    from kinefuse.cli.truth import compare_with_truth
+
+    return compare_with_truth(motion, truth)

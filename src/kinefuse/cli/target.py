@@ -1,0 +1,51 @@
+"""Where a result may be written. Asked before any long work, so that nothing is lost after it."""
+
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from kinefuse.errors import KinefuseError
+from kinefuse.formats.results import check_target
+
+INPUTS: Final = ("videos", "keypoints", "silhouettes", "imu", "reference")
+"""Folders of a trial that hold what was recorded, or the truth."""
+
+
+def check_output(out: Path, trial: Path, overwrite: bool) -> None:
+    """Refuse a folder that the result of a trial must not or cannot be written to.
+
+    Parameters
+    ----------
+    out
+        The folder for the result; it need not exist.
+    trial
+        The trial's folder; its own files are never overwritten.
+    overwrite
+        Whether an earlier result may be replaced.
+
+    Raises
+    ------
+    KinefuseError
+        If `out` holds something and `overwrite` is false, is a trial or a part of one, is a file, or cannot be
+        written.
+    """
+    if (out / "trial.toml").exists() or out.resolve() in {(trial / name).resolve() for name in ("", *INPUTS)}:
+        raise KinefuseError(f"{out}: holds a trial's own files; name another folder for the result with --out.")
+    check_target(out, overwrite)
+    _check_writable(out)
+
+
+def _check_writable(out: Path) -> None:
+    """Try to write a file where the result will be, or where its folder will be made."""
+    place = out
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir():
+        raise KinefuseError(f"{out}: cannot be made, because {place} is a file; name another folder with --out.")
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise KinefuseError(
+            f"{out}: cannot be written ({error.strerror or error}); name another folder with --out."
+        ) from error

@@ -1,0 +1,16 @@
+"""``kinefuse view``: a result in the browser."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def view(
+    result: Annotated[Path, typer.Argument(help="Folder of a result, with motion.nc in it.")],
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the page.")] = 8080,
+) -> None:
+    """Show a result in the browser, until Ctrl-C."""
+    from kinefuse.viewer.show import view_result
+
+    view_result(result, port=port)
