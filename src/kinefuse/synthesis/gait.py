@@ -20,6 +20,9 @@ from kinefuse.synthesis.person import sole_points
 STANDING: Final = {"arm_add": -6.0, "elbow_flex": 7.0, "pro_sup": 85.0, "subtalar_angle": 0.0, "hip_rotation": -4.0}
 """Degrees of the relaxed N-pose; what is not named is zero."""
 
+NOD_DEG: Final = 1.5
+"""The head nods twice a stride and so keeps looking ahead while it rises and falls."""
+
 BEARING: Final = ((-0.02, 0.36), (0.09, 0.52), (0.13, 0.61))
 """Parts of a leg's cycle in which heel, ball and toe of its foot may carry weight (Perry and Burnfield 2010)."""
 BEARING_RAMP: Final = 0.14
@@ -60,7 +63,7 @@ class Walk:
 
 
 def smooth_step(x: np.ndarray) -> np.ndarray:
-    """Return 0 before 0, 1 after 1, and between them the polynomial whose first three derivatives vanish at the ends."""
+    """Return 0 before 0, 1 after 1, and between a polynomial whose first three derivatives vanish at the ends."""
     x = np.clip(x, 0.0, 1.0)
     return x**4 * (35.0 - 84.0 * x + 70.0 * x**2 - 20.0 * x**3)
 
@@ -116,7 +119,7 @@ def walking_angles(phase: np.ndarray, amplitude: np.ndarray, left_share: float =
             angles[:, COORDINATE_INDEX[f"{name}_{side}"]] = standing + amplitude * (walking - standing)
     for name in MIDDLE_CURVES:
         angles[:, COORDINATE_INDEX[name]] = amplitude * curve(name, phase)
-    return _with_trunk(angles, amplitude)
+    return _with_trunk(angles, phase, amplitude)
 
 
 def share_of(name: str, share: float) -> float:
@@ -124,7 +127,7 @@ def share_of(name: str, share: float) -> float:
     return share if name in {"hip_flexion", "knee_angle", "ankle_angle"} else 1.0
 
 
-def _with_trunk(angles: np.ndarray, amplitude: np.ndarray) -> np.ndarray:
+def _with_trunk(angles: np.ndarray, phase: np.ndarray, amplitude: np.ndarray) -> np.ndarray:
     """Add the joints between pelvis, thorax and head: the thorax turns against the pelvis, the head looks ahead."""
     pelvis = {name: angles[:, COORDINATE_INDEX[name]] for name in MIDDLE_CURVES}
     thorax = {
@@ -137,7 +140,8 @@ def _with_trunk(angles: np.ndarray, amplitude: np.ndarray) -> np.ndarray:
     angles[:, COORDINATE_INDEX["lumbar_extension"]] = thorax["lean"] - pelvis["pelvis_tilt"]
     angles[:, COORDINATE_INDEX["neck_rotation"]] = -0.9 * thorax["rotation"]
     angles[:, COORDINATE_INDEX["neck_bending"]] = -0.8 * thorax["bending"]
-    angles[:, COORDINATE_INDEX["neck_flexion"]] = 0.8 * thorax["lean"]
+    nod = amplitude * np.deg2rad(NOD_DEG) * np.cos(4 * np.pi * phase)
+    angles[:, COORDINATE_INDEX["neck_flexion"]] = 0.8 * thorax["lean"] + nod
     return angles
 
 

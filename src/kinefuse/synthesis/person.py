@@ -102,8 +102,8 @@ def sole_points(rest_positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _joints(stature: float) -> np.ndarray:
     joints = np.zeros((len(JOINTS), 3))
-    for name, place in _TRUNK.items():
-        joints[JOINT_INDEX[name]] = np.array(place) * stature
+    for name, fractions in _TRUNK.items():
+        joints[JOINT_INDEX[name]] = np.array(fractions) * stature
     for side, outward in (("l", -1.0), ("r", 1.0)):
         longer = LEFT_DIFFERENCE if side == "l" else dict.fromkeys(LEFT_DIFFERENCE, 0.0)
         for name, place in _limbs(stature, outward, longer).items():

@@ -1,0 +1,103 @@
+"""The embedded demonstration: a complete trial with known truth, made from scratch in a few seconds."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kinefuse.body.angles import joint_angles
+from kinefuse.errors import KinefuseError
+from kinefuse.motion import Motion
+from kinefuse.recordings import HeldPose, Recording, Subject
+from kinefuse.synthesis.cameras import camera_ring, film
+from kinefuse.synthesis.gait import Walk, walk
+from kinefuse.synthesis.imus import virtual_imus
+from kinefuse.synthesis.person import STATURE_M, demo_person
+
+CAMERAS = 4
+CAMERA_RATE_HZ = 60.0
+LATE_START_S = 0.1
+TRUTH_STEP = 2
+"""The truth keeps every second sample of the walk: 120 Hz."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    """What was recorded, and what really happened."""
+
+    recording: Recording
+    truth: Motion
+
+
+def demo_recording(seed: int = 0) -> Demo:
+    """Return the demo trial in memory.
+
+    Four cameras at 60 Hz, the last of which starts 0.1 s late, and 13 IMUs at 100 Hz watch a person stand in the
+    N-pose for a second and walk 5 m along a curve.
+
+    Parameters
+    ----------
+    seed : of the cameras' places and of all errors; the walk is always the same
+    """
+    if seed < 0:
+        raise KinefuseError(f"A seed is a whole number from 0 up, got {seed}.")
+    rng = np.random.default_rng(seed)
+    person, how = demo_person(), Walk()
+    motion = walk(person, how)
+    cameras = camera_ring(CAMERAS, seed=seed)
+    starts = [0.0] * (CAMERAS - 1) + [LATE_START_S]
+    recording = Recording(
+        subject=Subject(id="demo", height_m=STATURE_M),
+        cameras=cameras,
+        views=film(motion, person, np.zeros(person.n_shape), cameras, rng, CAMERA_RATE_HZ, starts),
+        imus=virtual_imus(motion, rng),
+        poses=(HeldPose(kind="n", start_s=0.1, end_s=how.standing_s),),
+    )
+    return Demo(recording=recording, truth=thinned(motion, TRUTH_STEP))
+
+
+def thinned(motion: Motion, step: int) -> Motion:
+    """Return every `step`-th frame of a motion, with its angles."""
+    orientations, positions = motion.R_world_segment[::step], motion.positions[::step]
+    return Motion(
+        time=motion.time[::step],
+        R_world_segment=orientations,
+        positions=positions,
+        angles=joint_angles(orientations, positions[:, 0]),
+        provenance=motion.provenance[::step],
+        shape=motion.shape,
+        rest_positions=motion.rest_positions,
+        body_name=motion.body_name,
+        estimator=motion.estimator,
+        notes=motion.notes,
+    )
+
+
+def make_demo(folder: Path | str, seed: int = 0, overwrite: bool = False) -> Path:
+    """Write the demo trial, with its truth in ``reference/motion.nc``.
+
+    Parameters
+    ----------
+    folder : made if it does not exist
+    seed : of all errors; the same seed writes the same trial
+    overwrite : replace the trial that lies there
+
+    Returns
+    -------
+    The trial's folder.
+
+    Raises
+    ------
+    KinefuseError
+        If the folder holds anything and `overwrite` is false, or the files cannot be written.
+    """
+    from kinefuse.formats.netcdf import write_motion
+    from kinefuse.formats.trial import write_trial
+
+    folder = Path(folder)
+    demo = demo_recording(seed)
+    write_trial(folder, demo.recording, overwrite)
+    reference = folder / "reference"
+    reference.mkdir(exist_ok=True)
+    write_motion(reference / "motion.nc", demo.truth)
+    return folder
