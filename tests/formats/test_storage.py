@@ -94,6 +94,7 @@ def test_which_columns_are_angles(column: str, angle: bool) -> None:
         (GOOD.replace("0.01", "0"), "increase"),
         (GOOD.split("0\t90")[0], "rows of data"),
         (QUATERNIONS, "orientations"),
+        (GOOD.replace("\ntime", "\n\ntime"), "column names"),
         ("", "endheader"),
         (b"\x00", "binary"),
     ],

@@ -76,6 +76,7 @@ def test_harmless_variants_read_the_same(tmp_path: Path, text: str) -> None:
         (GOOD.replace("my marker", "RHip"), "twice"),
         (HEAD.format(unit="mm"), "data"),
         (GOOD.replace("Units", "Unit"), "Units"),
+        (GOOD.replace("Frame#", "\nFrame#"), "line 4"),
         (GOOD.replace("\t\tX1", "\t\tY1"), "line 5"),
         ("time,x\n0,1\n", "PathFileType"),
         ("", "PathFileType"),
@@ -96,6 +97,9 @@ def test_missing_file_and_folder_are_users_mistakes(tmp_path: Path) -> None:
 def test_unit_that_contradicts_the_values(tmp_path: Path) -> None:
     with pytest.raises(FormatError, match="unit"):
         read_trc(trc(tmp_path, HEAD.format(unit="m") + ROWS))
+    single = HEAD.format(unit="m").replace("\t2\tm\t", "\t1\tm\t").replace("my marker", "").replace("RHip", "a")
+    with pytest.raises(FormatError, match="unit"):
+        read_trc(trc(tmp_path, single + "1\t0\t1200\t900\t0\n2\t0.01\t1200\t900\t0\n"))
     person = JointCenters(
         names=("a", "b", "c", "d"), time=np.arange(3.0), positions=np.random.default_rng(0).uniform(0, 1.8, (3, 4, 3))
     )
@@ -103,6 +107,14 @@ def test_unit_that_contradicts_the_values(tmp_path: Path) -> None:
     shrunk = (tmp_path / "b.trc").read_text().replace("\tm\t", "\tmm\t")
     with pytest.raises(FormatError, match="larger unit"):
         read_trc(trc(tmp_path, shrunk))
+
+
+def test_a_long_run_is_no_wrong_unit(tmp_path: Path) -> None:
+    positions = np.random.default_rng(0).uniform(0, 1.8, (3, 4, 3)) + np.array(
+        [[[500.0, 0, 0]], [[800, 0, 0]], [[900, 0, 0]]]
+    )
+    write_trc(tmp_path / "a.trc", JointCenters(names=("a", "b", "c", "d"), time=np.arange(3.0), positions=positions))
+    np.testing.assert_allclose(read_trc(tmp_path / "a.trc").positions, positions, atol=1e-7)
 
 
 def test_written_file_obeys_the_format(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from kinefuse.formats.bvh_hierarchy import (
     unexpected,
 )
 from kinefuse.formats.skeleton import local_rotations, tip_offsets
-from kinefuse.formats.table_text import MAX_BYTES, decode_lines, read_bytes, write_text
+from kinefuse.formats.table_text import MAX_BYTES, decode_lines, number_rows, read_bytes, write_text
 from kinefuse.motion import Motion
 
 CENTIMETRE: Final = 0.01
@@ -208,8 +208,8 @@ def _parse_values(lines: Sequence[str], frames: int, channels: int, path: Path |
         values = np.array(words if "_" not in text else ["_"], dtype=np.float64)  # Python would take 1_0 for 10
     except ValueError as error:
         raise FormatError(f"{path}: its motion holds something that is no number ({error}).") from None
-    if not np.isfinite(values).all():
-        raise FormatError(f"{path}: its motion holds NaN or infinite values, which BVH has no meaning for.")
+    if not (np.abs(values) < 1e12).all():
+        raise FormatError(f"{path}: its motion holds NaN, infinite or absurd values; export it again.")
     return values.reshape(frames, channels)
 
 
@@ -270,8 +270,8 @@ def write_bvh(path: Path, motion: Motion, missing: str = "error") -> None:
     frame_time = float(np.median(np.diff(motion.time))) if len(motion.time) > 1 else 1.0
     head = "HIERARCHY\n" + _hierarchy_text(motion.rest_positions / CENTIMETRE)
     head += f"MOTION\nFrames: {len(motion.time)}\nFrame Time: {frame_time:.9f}\n"
-    rows = "".join(" ".join(f"{x:.6f}" for x in row) + "\n" for row in channels.reshape(len(root), -1).tolist())
-    write_text(Path(path), head + rows)
+    rows = number_rows(channels.reshape(len(root), -1), decimals=6, separator=" ", missing="nan")
+    write_text(Path(path), head + "\n".join(rows) + "\n")
 
 
 def euler_zxy(matrices: np.ndarray) -> np.ndarray:

@@ -97,7 +97,7 @@ def _set_offset(tree: Hierarchy, open_joints: list[int | str], words: Sequence[s
         offset = [float(word) for word in words]
     except ValueError:
         raise here.fail("three numbers") from None
-    if len(offset) != 3 or not np.isfinite(offset).all() or not open_joints:
+    if len(offset) != 3 or not (np.abs(offset) < 1e12).all() or not open_joints:
         raise here.fail("three finite numbers within a joint")
     joint = open_joints[-1]
     if isinstance(joint, int):

@@ -15,6 +15,7 @@ from kinefuse.formats.table_text import (
     check_increasing,
     check_names,
     data_rows,
+    number_rows,
     parse_row,
     read_lines,
     write_text,
@@ -137,7 +138,7 @@ def _read_table(path: Path) -> tuple[dict[str, str], list[str], list[tuple[int, 
         raise FormatError(f"{path}: expected a MOT or STO file, with a line 'endheader' before the column names.")
     header = _read_header(lines[:ends])
     labels = _split(lines[ends + 1])
-    if labels[0].lower() != "time" or len(labels) < 2 or not all(labels):
+    if len(labels) < 2 or labels[0].lower() != "time" or not all(labels):
         raise FormatError(f"{path}, line {ends + 2}: expected the column names, 'time' first and none empty.")
     if len(set(labels)) != len(labels):
         raise FormatError(f"{path}, line {ends + 2}: a column name appears twice; rename or remove one.")
@@ -252,10 +253,8 @@ def write_table(
     yes = "yes" if in_degrees else "no"
     head = f"{title}\nversion=1\nnRows={len(time)}\nnColumns={len(names) + 1}\ninDegrees={yes}\n\n"
     units = "Units are S.I. units (second, meters, Newtons, ...); angles are in degrees if inDegrees is yes.\n"
-    rows = "".join(
-        f"{t!r}\t" + "\t".join(f"{value:.8f}" for value in row) + "\n"
-        for t, row in zip(time.tolist(), values.tolist(), strict=True)
-    )
+    numbers = number_rows(values, decimals=8, separator="\t", missing="nan")
+    rows = "".join(f"{t!r}\t{row}\n" for t, row in zip(time.tolist(), numbers, strict=True))
     write_text(path, head + units + "\nendheader\n" + "\t".join(("time", *names)) + "\n" + rows)
 
 

@@ -191,6 +191,15 @@ def _write_utf8(path: Path, text: str) -> None:
     path.write_bytes(text.encode("utf-8"))
 
 
+def number_rows(values: np.ndarray, decimals: int, separator: str, missing: str) -> list[str]:
+    """Return each row of `values` (T, C) as text with fixed decimals; NaN becomes `missing`."""
+    form = separator.join([f"%.{decimals}f"] * values.shape[1])
+    texts = [form % tuple(row) for row in values.tolist()]
+    for row in np.flatnonzero(np.isnan(values).any(axis=1)).tolist():
+        texts[row] = separator.join(missing if cell == "nan" else cell for cell in texts[row].split(separator))
+    return texts
+
+
 def check_names(what: str, names: Sequence[str]) -> None:
     """Raise `KinefuseError` if a name is empty or holds a tab or line end, which no text table can keep."""
     for name in names:

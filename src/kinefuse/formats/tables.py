@@ -21,6 +21,7 @@ from kinefuse.formats.table_text import (
     check_names,
     data_rows,
     located,
+    number_rows,
     parse_row,
     read_lines,
     write_text,
@@ -43,8 +44,8 @@ def write_angles_csv(path: Path, motion: Motion) -> None:
         If the file cannot be written.
     """
     names = [f"{name}_m" if name in TRANSLATIONS else f"{name}_deg" for name in COORDINATES]
-    rows = zip(motion.time.tolist(), angles_in_degrees(motion).tolist(), strict=True)
-    lines = [f"{time!r}," + ",".join(_cell(value) for value in values) for time, values in rows]
+    rows = number_rows(angles_in_degrees(motion), decimals=7, separator=",", missing="")
+    lines = [f"{time!r},{row}" for time, row in zip(motion.time.tolist(), rows, strict=True)]
     write_text(Path(path), "\n".join([",".join(("time_s", *names)), *lines]) + "\n")
 
 

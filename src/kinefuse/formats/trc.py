@@ -16,6 +16,7 @@ from kinefuse.formats.table_text import (
     check_names,
     data_rows,
     located,
+    number_rows,
     parse_row,
     read_lines,
     write_text,
@@ -106,7 +107,7 @@ def _header_number(header: dict[str, str], key: str, path: Path) -> float:
 
 def _read_names(line: str, header: dict[str, str], path: Path) -> tuple[str, ...]:
     cells = _cells(line)
-    if cells[0].lower() != "frame#" or len(cells) < 3 or cells[1].lower() != "time":
+    if [cell.lower() for cell in cells[:2]] != ["frame#", "time"]:
         raise FormatError(f"{path}, line 4: expected 'Frame#', 'Time' and the names, separated by tabs.")
     names = tuple(cell for cell in cells[2:] if cell)
     check_count(path, "NumMarkers", _header_number(header, "NumMarkers", path), len(names))
@@ -145,8 +146,9 @@ def _metres_per_unit(unit: str, path: Path) -> float:
 def check_unit(positions: np.ndarray, unit: str, path: Path | str) -> None:
     """Refuse positions that no human movement can have had, which tells of a wrong unit in a header.
 
-    Too large: half of the points further than 100 m from the origin, or spread over more than 20 m within a frame.
-    Too small, where the unit is smaller than a metre: four or more points within less than 2 cm.
+    Too large: spread over more than 20 m within a frame; or half of the points more than 100 m from the origin, and
+    either spread over more than 4 m or only one in a frame. Too small, where the unit is smaller than a metre: four or
+    more points within less than 2 cm.
 
     Parameters
     ----------
@@ -159,9 +161,9 @@ def check_unit(positions: np.ndarray, unit: str, path: Path | str) -> None:
     known = positions[np.isfinite(positions).all(axis=(-1))]
     if not len(known):
         return
-    distance = float(np.median(np.linalg.norm(known, axis=-1)))
+    distance = float(np.median(np.abs(known).max(axis=-1)))
     spread = median_spread(positions)
-    if distance > 100.0 or spread > 20.0:
+    if spread > 20.0 or (distance > 100.0 and not spread <= 4.0):
         size = max(distance, spread)
         raise FormatError(
             f"{path}: its unit says {unit!r}, but then the points would be {size:.0f} m apart or away; the values "
@@ -182,7 +184,8 @@ def median_spread(positions: np.ndarray) -> float:
         return float("nan")
     low = np.where(known[..., None], positions, np.inf)[frames].min(axis=1)
     high = np.where(known[..., None], positions, -np.inf)[frames].max(axis=1)
-    return float(np.median((high - low).max(axis=-1)))
+    with np.errstate(over="ignore"):
+        return float(np.median((high - low).max(axis=-1)))
 
 
 def write_trc(path: Path, centers: JointCenters) -> None:
@@ -201,8 +204,9 @@ def write_trc(path: Path, centers: JointCenters) -> None:
     if not len(centers.time) or not centers.names:
         raise KinefuseError(f"{path}: a TRC file needs at least one frame and one point.")
     head = _header_text(path.name, centers)
-    rows = zip(centers.time.tolist(), centers.positions.reshape(len(centers.time), -1).tolist(), strict=True)
-    body = [_row_text(frame, time, values) for frame, (time, values) in enumerate(rows, start=1)]
+    rows = number_rows(centers.positions.reshape(len(centers.time), -1), decimals=7, separator="\t", missing="")
+    times = centers.time.tolist()
+    body = [f"{i}\t{time!r}\t{row}\n" for i, (time, row) in enumerate(zip(times, rows, strict=True), start=1)]
     write_text(path, head + "".join(body))
 
 
@@ -222,8 +226,3 @@ def _header_text(file_name: str, centers: JointCenters) -> str:
         + axes
         + "\n"
     )
-
-
-def _row_text(frame: int, time: float, values: list[float]) -> str:
-    cells = "\t".join("" if value != value else f"{value:.7f}" for value in values)
-    return f"{frame}\t{time!r}\t{cells}\n"
