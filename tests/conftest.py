@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+# Tests run in several processes: threads of their own would only get in each other's way.
+for _variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_variable, "1")
+
 
 def data_root() -> Path | None:
     """Return the folder of real recordings: ``KINEFUSE_DATA``, or the one that lies beside the checkout."""

@@ -135,7 +135,10 @@ def _data_cost(body: Body, pose: Pose, targets: Targets, config: FitConfig, extr
 
 
 def _damped(H: torch.Tensor, damping: float) -> torch.Tensor:
-    return H + torch.diag_embed(damping * (H.diagonal(dim1=-2, dim2=-1) + 1.0))
+    """Marquardt's scaled damping; of one size for the root's three directions, so that no heading is special."""
+    scale = H.diagonal(dim1=-2, dim2=-1) + 1.0
+    root = scale[..., :3].mean(-1, keepdim=True).expand(*scale.shape[:-1], 3)
+    return H + torch.diag_embed(damping * torch.cat([root, scale[..., 3:]], dim=-1))
 
 
 @dataclass(frozen=True)
@@ -248,10 +251,12 @@ def _eliminate(normal: _Normal, shared: _Shared, damping: float) -> tuple[torch.
     """Solve for what is shared after eliminating every frame's own unknowns (Schur complement), then for those."""
     factor = torch.linalg.cholesky(_damped(normal.H, damping))
     right = torch.cat([normal.g[..., None], shared.B], dim=-1)
-    solved = torch.cholesky_solve(right, factor)
+    # With this many right-hand sides the inverse and one product are several times faster than batched substitution.
+    solved = torch.cholesky_inverse(factor) @ right
     reduced = shared.C - (shared.B.transpose(-1, -2) @ solved[..., 1:]).sum(0)
     gradient = shared.h - torch.einsum("tpg,tp->g", shared.B, solved[..., 0])
-    shared_change = -torch.linalg.solve(_damped(reduced, damping), gradient)
+    reduced = reduced + torch.diag(damping * (reduced.diagonal() + 1.0))
+    shared_change = -torch.linalg.solve(reduced, gradient)
     change = -solved[..., 0] - solved[..., 1:] @ shared_change
     return change, shared_change
 
