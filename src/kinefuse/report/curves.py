@@ -51,7 +51,9 @@ def curve_data(motion: Motion, truth: Motion | None = None) -> dict[str, Any]:
             if name in truth_angles:
                 curve["truth"] = pack_floats(np.round(truth_angles[name][truth_kept], 2))
             curves.append(curve)
-        plots.append({"key": movement.key, "title": movement.title, "curves": curves, "spans": _spans(motion, movement)})
+        plots.append(
+            {"key": movement.key, "title": movement.title, "curves": curves, "spans": _spans(motion, movement)}
+        )
     return {
         "time": pack_floats(motion.time[kept]),
         "truthTime": pack_floats(truth.time[truth_kept]) if truth is not None else "",
@@ -85,7 +87,10 @@ def curves_section(motion: Motion, truth: Motion | None = None) -> str:
 
 
 def _legend(motion: Motion, truth: Motion | None) -> str:
-    keys = ['<span class="key"><i class="line l"></i>left</span>', '<span class="key"><i class="line r"></i>right</span>']
+    keys = [
+        '<span class="key"><i class="line l"></i>left</span>',
+        '<span class="key"><i class="line r"></i>right</span>',
+    ]
     keys.append('<span class="key"><i class="line c"></i>no side</span>')
     if truth is not None:
         keys.append('<span class="key"><i class="line t"></i>reference</span>')
@@ -98,9 +103,9 @@ def _legend(motion: Motion, truth: Motion | None) -> str:
     kept = thin_frames(motion.time, MAX_RATE_HZ, MAX_FRAMES)
     thinned = f" Curves show {len(kept)} of {len(motion.time)} frames." if len(kept) < len(motion.time) else ""
     return (
-        '<p>All angles in degrees against time in seconds; zero is upright standing with hanging arms, palms forward. A '
-        f"gap in a line means that nothing is known there.{thinned} Tap or point at a plot to read values and to move "
-        f'the body above to that moment.</p><p class="legend">{" ".join(keys)}</p>'
+        "<p>All angles in degrees against time in seconds; zero is upright standing with hanging arms, palms forward. A "
+        f"forward. A gap in a line means that nothing is known there.{thinned} Tap or point at a plot to read values "
+        f'and to move the body above to that moment.</p><p class="legend">{" ".join(keys)}</p>'
     )
 
 

@@ -44,7 +44,8 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], caption: str = "",
     kinds = ["" if i < numeric_from else ' class="n"' for i in range(len(head))]
     top = "".join(f'<th scope="col"{kind}>{cell}</th>' for cell, kind in zip(head, kinds, strict=True))
     body = "".join(
-        "<tr>" + "".join(f"<td{kind}>{cell}</td>" for cell, kind in zip(row, kinds, strict=True)) + "</tr>" for row in rows
+        "<tr>" + "".join(f"<td{kind}>{cell}</td>" for cell, kind in zip(row, kinds, strict=True)) + "</tr>"
+        for row in rows
     )
     title = f"<caption>{caption}</caption>" if caption else ""
     return f'<div class="scroll"><table>{title}<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'

@@ -61,7 +61,9 @@ def write_report(
     try:
         Path(path).write_text(page, encoding="utf-8")
     except OSError as error:
-        raise KinefuseError(f"{path}: the report cannot be written ({error.strerror}); choose another place.") from error
+        raise KinefuseError(
+            f"{path}: cannot be written ({error.strerror}); choose another place for the report."
+        ) from error
 
 
 def render_report(
@@ -73,19 +75,20 @@ def render_report(
     truth: Motion | None = None,
 ) -> str:
     """Return the page that `write_report` writes; the parameters are the same."""
-    sections = [
-        header(motion, quality, recording),
-        recorded_section(motion, quality, recording, body),
-        replay_section(motion, recording, body),
-        curves_section(motion, truth),
-        overlay_section(motion, recording, body),
-        ranges_section(motion),
-        comparison_section(comparison_of(motion, truth)) if truth is not None else "",
-        made_section(motion, quality),
-    ]
+    sections = {
+        "recorded": recorded_section(motion, quality, recording, body),
+        "replay": replay_section(motion, recording, body),
+        "angles": curves_section(motion, truth),
+        "overlay": overlay_section(motion, recording, body),
+        "ranges": ranges_section(motion),
+        "comparison": comparison_section(comparison_of(motion, truth)) if truth is not None else "",
+        "made": made_section(motion, quality),
+    }
+    present = {key: body_html for key, body_html in sections.items() if body_html}
+    content = header(motion, quality, recording, present) + "".join(present.values())
     data = {"replay": replay_data(motion, recording, body), "curves": curve_data(motion, truth)}
     subject = recording.subject.id if recording is not None and recording.subject.id else "movement report"
-    return _document(subject, "".join(sections), data)
+    return _document(subject, content, data)
 
 
 def _document(title: str, body: str, data: Mapping[str, Any]) -> str:

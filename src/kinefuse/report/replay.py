@@ -126,10 +126,11 @@ def points_at(points: JointCenters, time: np.ndarray) -> np.ndarray:
     return out
 
 
-CONTROLS: Final = """
+CONTROLS: Final = """<div id="filmstrip" class="only-print"></div>
 <div id="replay-box">
 <div id="scene"><canvas id="gl"></canvas><canvas id="ink"></canvas>
-<div class="views"><button type="button" data-view="front">Front</button><button type="button" data-view="side">Side</button>
+<div class="views"><button type="button" data-view="front">Front</button>
+<button type="button" data-view="side">Side</button>
 <button type="button" data-view="top">Top</button><button type="button" data-view="room">Room</button>
 <button type="button" data-zoom="0.8" aria-label="closer">+</button>
 <button type="button" data-zoom="1.25" aria-label="farther">−</button></div></div>
@@ -144,7 +145,6 @@ CONTROLS: Final = """
 <label data-needs="cameras"><input type="checkbox" data-show="cameras" checked> cameras</label>
 <label><input type="checkbox" data-show="floor" checked> floor</label></div>
 </div>
-<div id="filmstrip" class="only-print"></div>
 """
 
 
@@ -152,7 +152,7 @@ def replay_section(motion: Motion, recording: Recording | None, body: BodyModel 
     """Return the section with the canvas and its controls."""
     kept = thin_frames(motion.time, MAX_RATE_HZ, MAX_FRAMES)
     if not len(kept) or not np.isfinite(motion.positions[kept]).all(axis=-1).any():
-        return section("replay", "Replay", "<p>No frame of this result has a position, so there is nothing to show.</p>")
+        return section("replay", "Replay", "<p>No frame of this result has a position to show.</p>")
     notes = []
     if len(kept) < len(motion.time):
         rate = (len(kept) - 1) / max(float(motion.time[kept[-1]] - motion.time[kept[0]]), 1e-9)
@@ -160,7 +160,7 @@ def replay_section(motion: Motion, recording: Recording | None, body: BodyModel 
     if not surface_is_usable(motion, body):
         notes.append("A skeleton is shown, since this result has no body surface.")
     notes.append("Parts that were inferred and not measured are drawn see-through, interpolated ones in yellow.")
-    notes.append("Drag to turn; the left side of the skeleton is blue, the right one orange.")
+    notes.append('<span class="screen">Drag to turn.</span> The left side of the skeleton is blue, the right orange.')
     if floor_height(motion.positions) != 0.0:
         notes.append("The floor is drawn under the feet, because the world of this trial has none at height zero.")
     return section("replay", "Replay", CONTROLS + f'<p class="note">{" ".join(notes)}</p>')

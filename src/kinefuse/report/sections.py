@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from typing import Any, Final
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from kinefuse.body.models import BodyModel
 from kinefuse.conventions import PROVENANCE
 from kinefuse.motion import Motion
-from kinefuse.recordings import Imu, Recording, Subject
+from kinefuse.recordings import Finding, Imu, Recording, Subject
 from kinefuse.report.agreement import median_px, reprojection_errors
 from kinefuse.report.markup import UNKNOWN, counted, number, percent, section, table, text
 from kinefuse.report.tables import provenance_table
@@ -18,36 +19,52 @@ from kinefuse.report.wording import spoken_segment
 LEVELS: Final = {"error": "Cannot be used", "warning": "Take care", "info": "For information"}
 MANY: Final = 6
 """More sentences of one level than this are folded away behind the first ones."""
-TOLD: Final = {"findings", "cameras", "keypoints", "sensors", "imus", "versions", "seed", "estimator", "notes", "vision"}
+CONTENTS: Final = {
+    "recorded": "Recording",
+    "replay": "Replay",
+    "angles": "Angles",
+    "overlay": "Video",
+    "ranges": "Ranges",
+    "comparison": "Reference",
+    "made": "How made",
+}
+"""The sections in their order, and what the links to them are called."""
+TOLD: Final = {
+    "findings",
+    "cameras",
+    "keypoints",
+    "sensors",
+    "imus",
+    "versions",
+    "seed",
+    "estimator",
+    "notes",
+    "vision",
+}
 """Keys of the quality file that have a place of their own in the report."""
 
 
 # ---- title and summary
 
 
-def header(motion: Motion, quality: Mapping[str, Any], recording: Recording | None) -> str:
-    """Return the title, the subject and a summary of one paragraph."""
+def header(
+    motion: Motion, quality: Mapping[str, Any], recording: Recording | None, contents: Iterable[str] = CONTENTS
+) -> str:
+    """Return the title, the subject, a summary of one paragraph, and links to the sections that `contents` names."""
     subject = recording.subject if recording is not None else Subject()
-    name = text(subject.id) if subject.id else "unnamed subject"
+    name = text(subject.id) if subject.id else "Unnamed subject"
+    links = "".join(f'<a href="#{key}">{title}</a>' for key, title in CONTENTS.items() if key in contents)
     return (
         f'<header><p class="brand">kinefuse movement report</p><h1>{name}</h1>'
-        f'<p class="lead">{summary(motion, quality, recording)}</p>{_contents()}</header>'
+        f'<p class="lead">{summary(motion, quality, recording)}</p><nav>{links}</nav></header>'
     )
-
-
-def _contents() -> str:
-    places = (
-        ("recorded", "Recording"), ("replay", "Replay"), ("angles", "Angles"), ("overlay", "Video"),
-        ("ranges", "Ranges"), ("comparison", "Reference"), ("made", "How made"),
-    )  # fmt: skip
-    return "<nav>" + "".join(f'<a href="#{key}">{title}</a>' for key, title in places) + "</nav>"
 
 
 def summary(motion: Motion, quality: Mapping[str, Any], recording: Recording | None) -> str:
     """Return one paragraph, HTML: who, how long, from what, how, how much of it was measured."""
     frames, rate = len(motion.time), motion.rate_hz
     span = float(motion.time[-1] - motion.time[0]) if frames > 1 else 0.0
-    told = number(span, 1 if span < 60 else 0, " s") + f" of movement ({counted(frames, 'frame')}"
+    told = number(span, 2 if span < 10 else 0, " s") + f" of movement ({counted(frames, 'frame')}"
     told += f" at {number(rate, 0)} a second)" if np.isfinite(rate) else ")"
     sentences = [told + _sources(recording) + "."]
     person = describe_subject(recording.subject) if recording is not None else ""
@@ -102,8 +119,10 @@ def _count_findings(quality: Mapping[str, Any]) -> str:
 
 
 def _findings(quality: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the findings as mappings, whether they come from a file or are `Finding` objects still."""
     found = quality.get("findings") or []
-    return [finding for finding in found if isinstance(finding, Mapping)]
+    plain = [asdict(finding) if isinstance(finding, Finding) else finding for finding in found]
+    return [finding for finding in plain if isinstance(finding, Mapping)]
 
 
 # ---- what was recorded
@@ -159,10 +178,10 @@ def camera_table(
     views = {view.camera: view for view in recording.views} if recording is not None else {}
     rows = []
     for name in dict.fromkeys([*views, *measured]):
-        numbers = measured.get(name) if isinstance(measured.get(name), Mapping) else {}
+        numbers = _mapping(measured.get(name))
         view = views.get(name)
         start = numbers.get("start_s", view.start_s if view is not None else None)
-        estimated = " <em>(estimated)</em>" if numbers.get("start_estimated") else ""
+        estimated = "<br><em>estimated</em>" if numbers.get("start_estimated") else ""
         rows.append(
             [
                 text(name),
@@ -174,10 +193,10 @@ def camera_table(
         )
     if not rows:
         return ""
-    head = ["Camera", "Frames without the person", "Points against other cameras, px", "Points against result, px", "Start"]
+    head = ["Camera", "Person not seen", "Against other cameras, px", "Against result, px", "Start"]
     note = (
-        '<p class="note">Pixel numbers are medians of the distance between a point seen in the image and the same point '
-        "of the reconstruction, projected back into it.</p>"
+        '<p class="note">Pixels tell how far, in the middle, a point of the body that was seen in an image lies from '
+        "where the other cameras, and where this result, put it in that image.</p>"
     )
     return "<h3>Cameras</h3>" + table(head, rows) + note
 
@@ -192,6 +211,10 @@ def _missing(numbers: Mapping[str, Any], view: Any) -> float | None:
     return 1.0 - float(np.isfinite(view.keypoints.pixels).any(axis=(1, 2, 3)).mean())
 
 
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
 def _px(numbers: Mapping[str, Any]) -> Any:
     for key in ("median_reprojection_seen_px", "median_reprojection_px", "reprojection_px"):
         if numbers.get(key) is not None:
@@ -204,14 +227,14 @@ def keypoint_table(measured: Mapping[str, Any], of_result: Mapping[str, Mapping[
     names = list(dict.fromkeys([*measured, *(name for errors in of_result.values() for name in errors)]))
     rows = []
     for name in names:
-        numbers = measured.get(name) if isinstance(measured.get(name), Mapping) else {}
+        numbers = _mapping(measured.get(name))
         errors = [errors[name] for errors in of_result.values() if name in errors]
         missing = percent(numbers.get("missing_fraction"))
         rows.append([text(spoken_segment(name)), missing, number(_px(numbers), 1), number(median_px(errors), 1)])
     if not rows:
         return ""
     head = ["Point on the body", "Missing", "Against other cameras, px", "Against result, px"]
-    return f"<details><summary>Points on the body ({len(rows)})</summary>{table(head, rows)}</details>"
+    return f'<details class="screen"><summary>Points on the body ({len(rows)})</summary>{table(head, rows)}</details>'
 
 
 def sensor_table(measured: Mapping[str, Any], recording: Recording | None) -> str:
@@ -223,6 +246,8 @@ def sensor_table(measured: Mapping[str, Any], recording: Recording | None) -> st
     worn = {imu.name for imu in imus}
     rows += [[text(name), *[UNKNOWN] * 4, _extras(numbers)] for name, numbers in measured.items() if name not in worn]
     head = ["Sensor", "Worn on", "Rate", "Lost samples", "Clock", "Found"]
+    if all(row[-1] == UNKNOWN for row in rows):
+        head, rows = head[:-1], [row[:-1] for row in rows]
     return "<h3>Body-worn sensors</h3>" + table(head, rows)
 
 

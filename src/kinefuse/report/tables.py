@@ -37,39 +37,49 @@ def motion_ranges(motion: Motion) -> list[tuple[Movement, dict[str, tuple[float,
 
 def ranges_section(motion: Motion) -> str:
     """Return the range-of-motion section: min, max and range for each side, and how the sides differ."""
-    paired, single = [], []
-    for movement, sides in motion_ranges(motion):
-        name = text(movement.title) + (' <span class="minor">(with care)</span>' if movement.minor else "")
-        if movement.sided:
-            paired.append([name, *_extent(sides["l"]), *_extent(sides["r"]), *_asymmetry(sides["l"][2], sides["r"][2])])
-        else:
-            single.append([name, *_extent(sides["c"])])
-    body = (
-        "<p>Smallest and largest angle in the trial and the range between them, in degrees, over all frames of which "
-        "something is known. The asymmetry is right minus left range, and that difference as a share of the larger "
-        "range.</p>"
+    ranges = motion_ranges(motion)
+    lead = (
+        "<p>How far each joint moved in this trial, in degrees, and between which angles, over all frames of which "
+        "something is known. The asymmetry is right minus left, and that difference as a share of the larger range.</p>"
     )
-    if paired:
-        head = ["Movement", "Left<br>min … max", "Left<br>range", "Right<br>min … max", "Right<br>range", "Asym-<br>metry"]
-        body += table([*head, "Share"], paired)
-    if single:
-        body += table(["Movement", "Min … max", "Range"], single)
+    body = lead + _paired([item for item in ranges if item[0].sided and not item[0].minor])
+    body += _single([item for item in ranges if not item[0].sided])
+    minor = _paired([item for item in ranges if item[0].minor])
+    if minor:
+        body += f'<details class="screen"><summary>Smaller movements, to be read with care</summary>{minor}</details>'
     return section("ranges", "Range of motion", body)
 
 
-def _extent(values: tuple[float, float, float]) -> tuple[str, str]:
+Ranges = list[tuple[Movement, dict[str, tuple[float, float, float]]]]
+
+
+def _paired(ranges: Ranges) -> str:
+    rows = [
+        [text(m.title), _extent(sides["l"]), _extent(sides["r"]), _asymmetry(sides["l"][2], sides["r"][2])]
+        for m, sides in ranges
+    ]
+    return table(["Movement", "Left", "Right", "Asymmetry"], rows) if rows else ""
+
+
+def _single(ranges: Ranges) -> str:
+    rows = [[text(m.title), _extent(sides["c"])] for m, sides in ranges]
+    return table(["Movement", "Range"], rows) if rows else ""
+
+
+def _extent(values: tuple[float, float, float]) -> str:
     low, high, extent = values
     if not np.isfinite(extent):
-        return UNKNOWN, UNKNOWN
-    return f"{number(low, 0)} … {number(high, 0)}", number(extent, 0)
+        return UNKNOWN
+    return f'<b>{number(extent, 0, "°")}</b> <span class="between">{number(low, 0)} … {number(high, 0)}</span>'
 
 
-def _asymmetry(left: float, right: float) -> tuple[str, str]:
+def _asymmetry(left: float, right: float) -> str:
+    """Return right minus left; the share only where it means something (a range above 5°)."""
     if not np.isfinite(left + right):
-        return UNKNOWN, UNKNOWN
+        return UNKNOWN
     difference, larger = right - left, max(left, right)
-    sign = "+" if difference >= 0.5 else ""
-    return sign + number(difference, 0), number(100 * abs(difference) / larger, 0, " %") if larger > 1 else UNKNOWN
+    share = f' <span class="between">{number(100 * abs(difference) / larger, 0, " %")}</span>' if larger > 5 else ""
+    return ("+" if difference >= 0.5 else "") + number(difference, 0, "°") + share
 
 
 def comparison_section(comparison: Mapping[str, Any]) -> str:
@@ -90,7 +100,7 @@ def comparison_section(comparison: Mapping[str, Any]) -> str:
         for what, value in comparison.get("summary", ())
     )
     notes = "".join(f'<p class="note">{text(note)}</p>' for note in comparison.get("notes", ()))
-    lead = "<p>This result against the reference motion that came with the trial; errors of the joint angles in degrees.</p>"
+    lead = "<p>This result against the reference motion of the same trial; errors of joint angles in degrees.</p>"
     body = lead + f'<div class="figures">{summary}</div>'
     if rows:
         body += table(["Root mean square error", "Left", "Right", "No side"], rows)

@@ -57,7 +57,7 @@ GROUPS: Final[tuple[tuple[str, tuple[Movement, ...]], ...]] = (
         "Knee",
         (
             Movement("knee_angle", "Knee flexion", "flexion", "extension", "shank"),
-            Movement("knee_adduction", "Knee adduction", "adduction (varus)", "abduction (valgus)", "shank", minor=True),
+            Movement("knee_adduction", "Knee adduction", "varus", "valgus", "shank", minor=True),
             Movement("knee_rotation", "Knee rotation", "internal", "external", "shank", minor=True),
         ),
     ),
@@ -75,7 +75,7 @@ GROUPS: Final[tuple[tuple[str, tuple[Movement, ...]], ...]] = (
     (
         "Pelvis",
         (
-            Movement("pelvis_tilt", "Pelvic tilt", "top backward (posterior)", "top forward (anterior)", "pelvis", False),
+            Movement("pelvis_tilt", "Pelvic tilt", "posterior", "anterior", "pelvis", False),
             Movement("pelvis_list", "Pelvic list", "leans right", "leans left", "pelvis", False),
             Movement("pelvis_heading", "Pelvic heading", "turned left", "turned right", "pelvis", False),
         ),

@@ -63,7 +63,7 @@ const kinefuse = (window.kinefuse = {
       }
       if (curve.truth) {
         references.push({ x: truthTime, y: floats(curve.truth), mode: "lines", hoverinfo: "skip",
-          line: { width: 1, color: "#111", dash: curve.side === "r" ? "3px,2px" : "solid" } });
+          line: { width: 1.2, color: "#111", dash: curve.side === "r" ? "3px,2px" : "solid" } });
       }
       for (const measured of [true, false]) {
         const y = part(values, provenance, measured);
@@ -73,17 +73,26 @@ const kinefuse = (window.kinefuse = {
           hovertemplate: `${name} %{y:.1f}°<extra></extra>` });
       }
     }
-    return [...bands, ...lines, ...references];
+    return [...bands, ...references, ...lines];
   };
 
-  const layoutOf = (plot, width) => ({
+  // At least 20 degrees high, so that noise does not look like movement.
+  const rangeOf = (traces) => {
+    let low = Infinity, high = -Infinity;
+    for (const { y } of traces) for (const v of y) if (Number.isFinite(v)) { low = Math.min(low, v); high = Math.max(high, v); }
+    if (!(high >= low)) return undefined;
+    const half = Math.max(10, 0.54 * (high - low));
+    return [(low + high) / 2 - half, (low + high) / 2 + half];
+  };
+
+  const layoutOf = (plot, traces, width) => ({
     width, height: 200, margin: { l: 42, r: 8, t: 8, b: 24 }, showlegend: false, hovermode: "x unified",
     paper_bgcolor: "#fff", plot_bgcolor: "#fff", dragmode: coarse ? false : "zoom",
     font: { family: "system-ui, sans-serif", size: 11, color: "#5b6875" },
     hoverlabel: { bgcolor: "rgba(255,255,255,.92)", font: { size: 12, color: "#1d2733" } },
     xaxis: { range: time.length > 1 ? [time[0], time[time.length - 1]] : undefined, ticksuffix: " s", nticks: 6,
       showgrid: false, zeroline: false, linecolor: "#c3ccd4", ticks: "outside", ticklen: 3, fixedrange: coarse },
-    yaxis: { ticksuffix: "°", nticks: 6, gridcolor: "#e8ecef", zeroline: true, zerolinecolor: "#9aa7b3",
+    yaxis: { range: rangeOf(traces), ticksuffix: "°", nticks: 6, gridcolor: "#e8ecef", zeroline: true, zerolinecolor: "#9aa7b3",
       zerolinewidth: 1, fixedrange: true },
     shapes: plot.spans.map(([x0, x1, kind]) => ({ type: "rect", xref: "x", yref: "paper", x0, x1, y0: 0, y1: 1,
       fillcolor: SHADES[kind], line: { width: 0 }, layer: "below" })),
@@ -93,7 +102,8 @@ const kinefuse = (window.kinefuse = {
     const key = figure.dataset.key, plot = plots.get(key), target = figure.querySelector(".canvas");
     if (!plot || drawn.has(key) || !target.clientWidth) return;
     drawn.set(key, figure);
-    Plotly.newPlot(target, tracesOf(plot), layoutOf(plot, target.clientWidth), { displayModeBar: false, responsive: false });
+    const traces = tracesOf(plot);
+    Plotly.newPlot(target, traces, layoutOf(plot, traces, target.clientWidth), { displayModeBar: false, responsive: false });
     const now = document.createElement("div");
     now.className = "now";
     target.appendChild(now);
@@ -125,10 +135,10 @@ const kinefuse = (window.kinefuse = {
   figures.forEach((figure) => watcher.observe(figure));
   kinefuse.listeners.push(() => visible.forEach(moveCursor));
 
-  const resize = (widthOf) => {
+  const resize = (widthOf, height = 200) => {
     for (const figure of drawn.values()) {
       const target = figure.querySelector(".canvas");
-      Plotly.relayout(target, { width: widthOf(target) });
+      Plotly.relayout(target, { width: widthOf(target), height });
       moveCursor(figure);
     }
   };
@@ -138,13 +148,13 @@ const kinefuse = (window.kinefuse = {
     pending = setTimeout(() => resize((target) => target.clientWidth || 320), 150);
   });
 
-  // Paper shows everything: folded parts are opened and every plot is drawn at half a page's width.
+  // Paper shows everything: folded parts are opened and every plot is drawn at a third of a page's width.
   let folded = [];
   window.addEventListener("beforeprint", () => {
-    folded = [...document.querySelectorAll("details:not([open])")];
+    folded = [...document.querySelectorAll("details:not([open]):not(.screen)")];
     folded.forEach((details) => { details.open = true; });
     figures.forEach(draw);
-    resize(() => 325);
+    resize(() => 216, 150);
   });
   window.addEventListener("afterprint", () => {
     folded.forEach((details) => { details.open = false; });

@@ -3,7 +3,7 @@
 (() => {
   const data = kinefuse.data.replay, box = document.getElementById("scene");
   if (!box || !data.frames) return;
-  const { perspective, lookAt, multiply, quaternionRows } = kinefuse.linear;
+  const { perspective, lookAt, multiply, quaternionRows, sub, unit } = kinefuse.linear;
   const COLOURS = { l: "#0072b2", r: "#d55e00", c: "#3b4652" }, SEGMENTS = 22, MISSING = -32768;
   const time = new Float32Array(kinefuse.bytes(data.time));
   const rotations = new Int16Array(kinefuse.bytes(data.rotations));
@@ -79,7 +79,7 @@
 
   // ---- what is drawn
   const glCanvas = document.getElementById("gl"), inkCanvas = document.getElementById("ink");
-  const gl = glCanvas.getContext("webgl", { antialias: true, preserveDrawingBuffer: true });
+  const gl = glCanvas.getContext("webgl", { antialias: true });
   const ink = inkCanvas.getContext("2d");
   const floor = [];
   const middle = root[0].map(Math.round);
@@ -164,7 +164,7 @@
       gl.enable(gl.DEPTH_TEST);
       if (show.floor) drawables.floor.draw(camera);
       if (show.cameras && frusta.length) drawables.cameras.draw(camera);
-      if (show.body && drawables.surface) drawables.surface.draw(camera, pose);
+      if (show.body && drawables.surface) drawables.surface.draw(camera, pose, unit(sub(eye(), view.target)));
     }
     drawInk(camera, width, height);
   };

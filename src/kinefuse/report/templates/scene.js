@@ -31,30 +31,32 @@ kinefuse.Surface = class {
   static VERTEX = `
     attribute vec3 position, normal; attribute vec4 segments, weights;
     uniform vec4 rows[66]; uniform float states[22]; uniform mat4 camera;
-    varying vec3 shade; varying float state, known;
+    varying vec3 shade; varying float filled, guessed, known;
     void main() {
-      vec3 p = vec3(0.), n = vec3(0.); state = 0.; known = 1.;
+      vec3 p = vec3(0.), n = vec3(0.); filled = 0.; guessed = 0.; known = 1.;
       for (int i = 0; i < 4; i++) {
         int s = int(segments[i] + .5); float w = weights[i];
         vec4 a = rows[3 * s], b = rows[3 * s + 1], c = rows[3 * s + 2];
         p += w * vec3(dot(a, vec4(position, 1.)), dot(b, vec4(position, 1.)), dot(c, vec4(position, 1.)));
         n += w * vec3(dot(a.xyz, normal), dot(b.xyz, normal), dot(c.xyz, normal));
-        if (states[s] > 2.5) { known -= w; } else { state += w * states[s]; }
+        if (states[s] > 2.5) known -= w;
+        else if (states[s] > 1.5) guessed += w;
+        else if (states[s] > .5) filled += w;
       }
       shade = n; gl_Position = camera * vec4(p, 1.);
     }`;
   static FRAGMENT = `
-    precision mediump float; varying vec3 shade; varying float state, known;
+    precision mediump float; uniform vec3 eye; varying vec3 shade; varying float filled, guessed, known;
     void main() {
       if (known < .6) discard;
       float raster = mod(floor(gl_FragCoord.x / 2.) + floor(gl_FragCoord.y / 2.), 2.);
-      if (state > 1.5 && raster > .5) discard;
+      if (guessed > .5 && raster > .5) discard;
       vec3 n = normalize(shade);
       if (!gl_FrontFacing) n = -n;
-      float light = .52 + .34 * max(dot(n, normalize(vec3(.4, .8, .5))), 0.) + .16 * max(dot(n, normalize(vec3(-.6, .1, -.5))), 0.);
-      vec3 plain = vec3(.66, .74, .82), filled = vec3(.93, .80, .40), guessed = vec3(.62, .62, .66);
-      vec3 colour = state < 1. ? mix(plain, filled, state) : mix(filled, guessed, state - 1.);
-      gl_FragColor = vec4(colour * light * 1.08, 1.);
+      float light = .55 + .25 * n.y + .38 * max(dot(n, eye), 0.);
+      vec3 colour = mix(vec3(.74, .80, .87), vec3(.96, .80, .30), clamp(filled, 0., 1.));
+      colour = mix(colour, vec3(.62, .62, .66), clamp(guessed, 0., 1.));
+      gl_FragColor = vec4(colour * min(light, 1.1), 1.);
     }`;
 
   constructor(gl, surface) {
@@ -89,11 +91,12 @@ kinefuse.Surface = class {
     return normals;
   }
 
-  draw(camera, pose) {
+  draw(camera, pose, eye) {
     const gl = this.gl, place = (name) => gl.getUniformLocation(this.program, name);
     gl.useProgram(this.program);
     gl.uniformMatrix4fv(place("camera"), false, camera);
     gl.uniform4fv(place("rows"), pose.rows);
+    gl.uniform3fv(place("eye"), eye);
     gl.uniform1fv(place("states"), pose.states);
     for (const { buffer, size, place: at } of this.attributes) {
       gl.bindBuffer(gl.ARRAY_BUFFER, buffer);
