@@ -93,6 +93,24 @@ def test_short_gaps_are_filled_and_marked_long_ones_stay() -> None:
     assert sizes[20:24].min() > 1.5 * np.nanmedian(sizes)
 
 
+def test_points_of_cameras_that_face_each_other_are_too_uncertain() -> None:
+    recording = recording_of(camera_ring(4, BENT))
+    for v in (1, 3):
+        points_of(recording, v).confidence[40:70] = 0.0
+        points_of(recording, v).pixels[40:70] = np.nan
+    prepared = measure_joint_centers(recording, max_sd_m=0.015)
+    centers = prepared.recording.joint_centers
+    assert centers is not None
+    lost = np.isnan(centers.positions[..., 0])
+    assert 0.2 < lost[40:70].mean() < 0.8  # those near the line between the two cameras
+    assert not lost[:40].any()
+    assert prepared.quality["uncertain_fraction"] == pytest.approx(lost.mean(), abs=0.01)
+    everything = measure_joint_centers(recording, max_sd_m=np.inf).recording.joint_centers
+    assert everything is not None
+    error = np.linalg.norm(everything.positions - movement(everything.time), axis=-1)
+    assert np.median(error[lost]) > 3.0 * np.median(error[:40])
+
+
 def test_ends_are_not_extrapolated() -> None:
     time = np.arange(6) / 100.0
     positions = np.full((6, 1, 3), np.nan)

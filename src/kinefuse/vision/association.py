@@ -151,34 +151,46 @@ def link_people(pixels: np.ndarray, confidence: np.ndarray) -> np.ndarray:
     frames, people = pixels.shape[:2]
     identity = np.full((frames, people), -1)
     present = ((confidence > 0).sum(axis=2) >= FEWEST_POINTS) if people else np.zeros((frames, 0), dtype=bool)
-    last: dict[int, tuple[int, np.ndarray, float]] = {}
     sizes = person_size(pixels)
+    moved = _moved_since_last_frame(pixels, sizes)
+    last: dict[int, tuple[int, int]] = {}  # track: frame and slot in which it was seen last
     fresh = 0
-    for frame in np.flatnonzero(present.any(axis=1)):
+    for frame in np.flatnonzero(present.any(axis=1)).tolist():
         last = {track: seen for track, seen in last.items() if frame - seen[0] <= LONGEST_BREAK}
-        here = np.flatnonzero(present[frame])
-        for slot, track in _matched(pixels[frame, here], here, last).items():
-            identity[frame, slot] = track
-        for slot in here:
-            if identity[frame, slot] < 0:
-                identity[frame, slot], fresh = fresh, fresh + 1
-            last[int(identity[frame, slot])] = (int(frame), pixels[frame, slot], float(sizes[frame, slot]))
+        slots = np.flatnonzero(present[frame]).tolist()
+        candidates = []
+        for track, (then, where) in last.items():
+            if then == frame - 1:
+                distances = moved[frame, slots, where]
+            else:
+                distances = _median_distance(pixels[frame, slots], pixels[then, where]) / sizes[then, where]
+            candidates += [(float(d), slot, track) for d, slot in zip(distances, slots, strict=True) if d < JUMP]
+        matches = _nearest_first(candidates)
+        for slot in slots:
+            if slot not in matches:
+                matches[slot], fresh = fresh, fresh + 1
+            identity[frame, slot] = matches[slot]
+            last[matches[slot]] = (frame, slot)
     return identity
 
 
-def _matched(people: np.ndarray, slots: np.ndarray, last: dict[int, tuple[int, np.ndarray, float]]) -> dict[int, int]:
-    """Return slot to track, nearest first, as far as nobody jumps."""
-    if not last:
-        return {}
-    tracks = list(last)
-    before = np.stack([last[track][1] for track in tracks])
-    sizes = np.array([last[track][2] for track in tracks])
-    distance = _median_distance(people[:, None], before[None]) / sizes
+def _moved_since_last_frame(pixels: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return the distance (T, P, P), in sizes, of each person from each of the frame before."""
+    frames, people = sizes.shape
+    moved = np.full((frames, people, people), np.inf)
+    for now in range(people):
+        for before in range(people):
+            distance = _median_distance(pixels[1:, now], pixels[:-1, before])
+            moved[1:, now, before] = distance / np.where(sizes[:-1, before] > 0, sizes[:-1, before], np.nan)
+    return moved
+
+
+def _nearest_first(candidates: list[tuple[float, int, int]]) -> dict[int, int]:
+    """Return slot to track from distances, slots and tracks; the nearest two belong together first."""
     matches: dict[int, int] = {}
-    while distance.size and (lowest := np.nanmin(distance)) < JUMP:
-        i, j = np.argwhere(distance == lowest)[0]
-        matches[int(slots[i])] = tracks[j]
-        distance[i], distance[:, j] = np.inf, np.inf
+    for _, slot, track in sorted(candidates):
+        if slot not in matches and track not in matches.values():
+            matches[slot] = track
     return matches
 
 
@@ -305,6 +317,13 @@ def _nearest_to_projection(views: Sequence[View], single: Sequence[View], camera
     ]
 
 
+def _own_limit(distance: np.ndarray) -> float:
+    """Return how far the person may be from the projected body, given how far the nearest person mostly is."""
+    known = distance[np.isfinite(distance)]
+    typical = float(np.median(known)) if known.size else 0.0
+    return float(np.clip(4.0 * typical, 0.3 * NEAR, 2.0 * NEAR))
+
+
 def _nearest_person(
     view: View, chosen: View, camera: Camera, names: tuple[str, ...], time: np.ndarray, body: np.ndarray
 ) -> View:
@@ -319,7 +338,8 @@ def _nearest_person(
         distance = _median_distance(points.pixels, image[:, None]) / np.where(size > 0, size, np.nan)
     known = np.isfinite(distance).any(axis=1)
     distance = np.where(np.isfinite(distance), distance, np.inf)
-    slot = np.where(distance.min(axis=1) < 2.0 * NEAR, distance.argmin(axis=1), -1)
+    nearest_of_all = distance.min(axis=1)
+    slot = np.where(nearest_of_all < _own_limit(nearest_of_all), distance.argmin(axis=1), -1)
     fallback = np.isfinite(_points(chosen).pixels[:, 0]).all(axis=-1).any(axis=-1) & ~known
     mended = _with_slots(view, slot)
     own, kept = _points(mended), _points(chosen)

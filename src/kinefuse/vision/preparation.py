@@ -22,6 +22,9 @@ from kinefuse.vision.triangulation import Triangulation, triangulate
 MIN_CONFIDENCE = 0.3
 """Observations with less confidence are left out, as other tools do by default."""
 
+MAX_SD_M = 0.15
+"""Points that are less certain count as missing."""
+
 LARGE_ERROR = 0.004
 """Share of the image diagonal (9 px of a 1920 x 1080 image) above which a median reprojection error is a problem."""
 
@@ -39,12 +42,14 @@ class Prepared:
     Attributes
     ----------
     recording : with `joint_centers` set, one person per view, every start set, and refined cameras if asked for
-    triangulation : on the times of the joint centres; cameras in the order of `cameras`
+    triangulation : on the times of the joint centres, cameras in the order of `cameras`; points that are too uncertain
+        are NaN there too
     cameras : names of the cameras that were used
     findings : sentences for the user
     quality : numbers for ``quality.json``: ``cameras``, ``keypoints``, ``median_reprojection_px`` (of the observations
         that were used), ``median_reprojection_seen_px`` (also of those that were rejected), ``missing_fraction`` (of
-        the keypoints that any camera ever shows), ``interpolated_fraction``, and ``refinement`` if there was one
+        the keypoints that any camera ever shows), ``interpolated_fraction``,
+        ``uncertain_fraction`` (found, but too uncertain to keep), and ``refinement`` if there was one
     """
 
     recording: Recording
@@ -60,6 +65,7 @@ def measure_joint_centers(
     max_gap_s: float = 0.1,
     min_confidence: float = MIN_CONFIDENCE,
     max_error_px: float | None = None,
+    max_sd_m: float = MAX_SD_M,
 ) -> Prepared:
     """Measure the person's keypoints in 3-D.
 
@@ -70,6 +76,8 @@ def measure_joint_centers(
     max_gap_s : gaps up to this long are interpolated linearly, and marked so; longer ones stay missing
     min_confidence : observations with less are left out
     max_error_px : reprojection error above which a camera's observation is left out; see `triangulate`
+    max_sd_m : a point whose standard deviation along its worst direction is larger counts as missing, metres; points
+        that only two cameras see which face each other are such
 
     Returns
     -------
@@ -94,8 +102,9 @@ def measure_joint_centers(
         cameras, grid.pixels, grid.confidence, min_confidence=min_confidence, max_error_px=max_error_px
     )
     _check_found(result)
+    result, uncertain = _certain(result, max_sd_m)
     centers = _joint_centers(grid, result, max_gap_s)
-    quality = _quality(grid, result, centers, views, estimates)
+    quality = {**_quality(grid, result, centers, views, estimates), "uncertain_fraction": uncertain}
     findings += [*told, *_refinement_findings(refinement), *_disagreements(cameras, grid, result, quality, refine)]
     if refinement is not None:
         quality["refinement"] = _refinement_quality(refinement, recording)
@@ -153,6 +162,19 @@ def _refined(
     grid = common_grid(views)
     refinement = refine_extrinsics(cameras, grid.pixels, grid.confidence, min_confidence=min_confidence)
     return list(refinement.cameras if refinement.improves else cameras), refinement
+
+
+def _certain(result: Triangulation, max_sd_m: float) -> tuple[Triangulation, float]:
+    """Return the result without the points that are too uncertain, and their share of all points found."""
+    known = np.isfinite(result.covariance).all(axis=(-1, -2))
+    variance = np.full(known.shape, np.inf)
+    variance[known] = np.linalg.eigvalsh(result.covariance[known])[:, -1]
+    found = np.isfinite(result.positions[..., 0])
+    uncertain = found & (variance > max_sd_m**2)
+    positions = np.where(uncertain[..., None], np.nan, result.positions)
+    covariance = np.where(uncertain[..., None, None], np.nan, result.covariance)
+    share = float(uncertain.sum() / max(int(found.sum()), 1))
+    return replace(result, positions=positions, covariance=covariance), share
 
 
 def _joint_centers(grid: GridViews, result: Triangulation, max_gap_s: float) -> JointCenters:

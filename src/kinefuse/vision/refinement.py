@@ -26,7 +26,9 @@ from kinefuse.vision.triangulation import triangulate
 
 ROUNDS = 3
 MOST_STEPS = 40
-MOST_POINTS = 20_000
+MOST_POINTS = 5_000
+"""More than these, from frames evenly over the trial, would tell no more about the cameras."""
+
 FEWEST_OBSERVATIONS = 30
 TOTAL = "all"
 
@@ -85,13 +87,13 @@ def refine_extrinsics(
     """
     fitted = _fitted_frames(frames, len(pixels))
     trusted = np.where(confidence >= min_confidence, confidence, 0.0)
-    agreement = pair_agreement(cameras, pixels[fitted], trusted[fitted])
-    fixed = _best_camera(agreement)
+    pixels_fitted, trust_fitted = _thinned(pixels[fitted], trusted[fitted])
+    fixed = _best_camera(pair_agreement(cameras, pixels_fitted, trust_fitted))
     refined = tuple(cameras)
     for _ in range(ROUNDS):
-        refined = _adjust(refined, *_thinned(pixels[fitted], trusted[fitted]), fixed)
+        refined = _adjust(refined, pixels_fitted, trust_fitted, fixed)
     refined = _with_scale_of(cameras, refined, fixed)
-    before, after = _held_out_errors(cameras, refined, pixels[~fitted], trusted[~fitted])
+    before, after = _held_out_errors(cameras, refined, *_thinned(pixels[~fitted], trusted[~fitted]))
     return Refinement(
         cameras=refined,
         before_px=before,
@@ -300,7 +302,8 @@ def _solve_schur(
     pull_cameras = np.einsum("vrin,vrn->vi", weighted, residual, optimize=True).reshape(-1)
     pull_points = np.einsum("vrin,vrn->in", weight[:, None, None] * by_point, residual, optimize=True)
     points[np.arange(3), np.arange(3)] *= 1.0 + damping
-    inverse = np.linalg.inv(points.transpose(2, 0, 1)).transpose(1, 2, 0)
+    elements = np.stack([points[i, j] for i, j in intersection.SYMMETRIC])
+    inverse = np.nan_to_num(intersection.full_symmetric(intersection.invert_symmetric(elements))).transpose(1, 2, 0)
     reduced = np.einsum("vijn,jkn->vikn", mixed, inverse, optimize=True).reshape(6 * views, 3 * count)
     flat = mixed.reshape(6 * views, 3 * count)
     schur = -reduced @ flat.T
