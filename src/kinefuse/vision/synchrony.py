@@ -279,14 +279,15 @@ def _cost_by_block(
     for other_camera, other in others:
         theirs = _keypoints(other)
         shared = [name for name in own.names if name in theirs.names]
-        mine = own.pixels[frames][:, 0, [own.names.index(name) for name in shared]]
+        mine = undistort_pixels(camera, own.pixels[frames][:, 0, [own.names.index(name) for name in shared]])
         columns = [theirs.names.index(name) for name in shared]
-        track, trust = theirs.pixels[:, 0, columns], theirs.confidence[:, 0, columns]
+        track = undistort_pixels(other_camera, theirs.pixels[:, 0, columns])
+        trust = theirs.confidence[:, 0, columns]
         matched = [
             sample_track(track, trust, (start + frames / _rate(view) - _start(other)) * _rate(other))[0]
             for start in starts
         ]
-        errors.append(sampson_distance_px(camera, other_camera, mine, np.stack(matched)))
+        errors.append(_sampson(camera, other_camera, mine, np.stack(matched)))
     distance = np.concatenate(errors, axis=-1)  # (starts, frames, points of all others)
     scale = 2.0 * min(float(np.median(row[np.isfinite(row)])) if np.isfinite(row).any() else np.inf for row in distance)
     cost = np.log1p((distance / max(scale, 0.1)) ** 2)
@@ -307,10 +308,15 @@ def sampson_distance_px(camera_a: Camera, camera_b: Camera, pixels_a: np.ndarray
     -------
     (...) undistorted pixels.
     """
+    return _sampson(camera_a, camera_b, undistort_pixels(camera_a, pixels_a), undistort_pixels(camera_b, pixels_b))
+
+
+def _sampson(camera_a: Camera, camera_b: Camera, ideal_a: np.ndarray, ideal_b: np.ndarray) -> np.ndarray:
+    """Return `sampson_distance_px` of ideal normalised coordinates (..., 2)."""
     rotation = camera_b.R_camera_world @ camera_a.R_camera_world.T
     x, y, z = camera_b.translation - rotation @ camera_a.translation
     essential = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]]) @ rotation
-    a, b = _homogeneous(undistort_pixels(camera_a, pixels_a)), _homogeneous(undistort_pixels(camera_b, pixels_b))
+    a, b = _homogeneous(ideal_a), _homogeneous(ideal_b)
     line_b, line_a = a @ essential.T, b @ essential
     algebraic = (b * line_b).sum(axis=-1)
     focal = np.sqrt(camera_a.matrix[0, 0] * camera_b.matrix[0, 0])
