@@ -7,7 +7,7 @@ import numpy as np
 
 from kinefuse.conventions import KEYPOINTS
 from kinefuse.vision.cache import VideoDetections
-from kinefuse.vision.detectors import DETECTORS, ImageDetection
+from kinefuse.vision.detectors import DETECTORS, Detector, ImageDetection
 from kinefuse.vision.mattes import matte_size, pack_mattes, shrink_matte
 from kinefuse.vision.videos import import_cv2, iterate_frames, probe_video
 
@@ -64,12 +64,12 @@ def detect_video(
     return VideoDetections(size=info.size, rate_hz=info.rate_hz, pixels=pixels, confidence=confidence, mattes=packed)
 
 
-def detect_frame(eye: object, frame: np.ndarray, region: np.ndarray | None = None) -> ImageDetection:
+def detect_frame(eye: Detector, frame: np.ndarray, region: np.ndarray | None = None) -> ImageDetection:
     """Let a detector look at one frame (H, W, 3), uint8 BGR; the result is in the frame's own pixels.
 
     Parameters
     ----------
-    eye : a `detectors.Detector`
+    eye
     frame
     region : (4,) left, top, right, bottom of what it may see; None or NaN is all
     """
@@ -82,7 +82,7 @@ def detect_frame(eye: object, frame: np.ndarray, region: np.ndarray | None = Non
     stretch = np.array([width / small[0], height / small[1]])
     if region is not None and np.isfinite(region).all():
         image = keep_region(image, region / np.tile(stretch, 2))
-    found: ImageDetection = eye.detect(image)  # type: ignore[attr-defined]
+    found = eye.detect(image)
     return ImageDetection((found.pixels + 0.5) * stretch - 0.5, found.confidence, found.matte)
 
 
