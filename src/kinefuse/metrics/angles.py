@@ -5,10 +5,14 @@ from typing import Final
 import numpy as np
 
 from kinefuse.conventions import COORDINATES, TRANSLATIONS
+from kinefuse.errors import KinefuseError
 from kinefuse.motion import Motion
 
 IS_LENGTH: Final = np.isin(COORDINATES, TRANSLATIONS)
 """(C,) true for the coordinates that are metres."""
+
+LONGEST_STEP: Final = 4.0
+"""Nothing is interpolated across a step of time this many times as long as the median step."""
 
 
 def wrap(angle: np.ndarray | float) -> np.ndarray:
@@ -88,7 +92,7 @@ def interpolate_values(time: np.ndarray, values: np.ndarray, new_time: np.ndarra
 def neighbours(time: np.ndarray, new_time: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the indices of the samples before and after each new time, and the weight of the later one.
 
-    All are (N,); the weight is NaN outside of `time`.
+    All are (N,); the weight is NaN outside of `time` and within a gap of it (`longer_than_usual`).
     """
     last = len(time) - 1
     left = np.clip(np.searchsorted(time, new_time, side="right") - 1, 0, last)
@@ -96,7 +100,34 @@ def neighbours(time: np.ndarray, new_time: np.ndarray) -> tuple[np.ndarray, np.n
     span = np.where(right > left, time[right] - time[left], 1.0)
     weight = (new_time - time[left]) / span
     outside = (new_time < time[0]) | (new_time > time[-1])
-    return left, right, np.where(outside, np.nan, weight)
+    return left, right, np.where(outside | longer_than_usual(time, new_time), np.nan, weight)
+
+
+def longer_than_usual(time: np.ndarray, new_time: np.ndarray) -> np.ndarray:
+    """Return (N,) true where a new time lies strictly within a step of `time` (T,) of over four median steps."""
+    if len(time) < 3:
+        return np.zeros(len(new_time), dtype=bool)
+    steps = np.diff(time)
+    left = np.clip(np.searchsorted(time, new_time, side="right") - 1, 0, len(steps) - 1)
+    within = (new_time > time[left]) & (new_time < time[left + 1])
+    return within & (steps[left] > LONGEST_STEP * np.median(steps))
+
+
+def overlap(time: np.ndarray, truth_time: np.ndarray) -> np.ndarray:
+    """Return (T,) true for the times that lie within `truth_time`, seconds.
+
+    Raises
+    ------
+    KinefuseError
+        If there is none.
+    """
+    inside = (time >= truth_time[0]) & (time <= truth_time[-1]) if len(time) and len(truth_time) else np.array([False])
+    if not inside.any():
+        spans = [f"{t[0]:.2f} to {t[-1]:.2f} s" if len(t) else "no frame at all" for t in (time, truth_time)]
+        raise KinefuseError(
+            f"The two motions do not overlap in time: {spans[0]} and {spans[1]}; bring them to one clock."
+        )
+    return inside
 
 
 def range_of_motion(motion: Motion) -> dict[str, dict[str, float]]:

@@ -219,7 +219,9 @@ def detect(
     sure = np.where(wild, sure * rng.uniform(0.5, 1.0, hidden.shape), sure)
     found = rng.random(hidden.shape) > np.where(hidden, faults.hidden_dropped, faults.dropped)
     measured = pixels + error
-    found &= np.isfinite(measured).all(-1) & (measured > -0.5).all(-1) & (measured < np.array(camera.size) - 0.5).all(-1)
+    found &= (
+        np.isfinite(measured).all(-1) & (measured > -0.5).all(-1) & (measured < np.array(camera.size) - 0.5).all(-1)
+    )
     return Keypoints(
         names=KEYPOINTS,
         pixels=np.where(found[..., None], measured, np.nan)[:, None],

@@ -17,7 +17,19 @@ from kinefuse.rotations import matrix_from_euler, yaw_matrix
 from kinefuse.synthesis.gait_curves import MIDDLE_CURVES, RIGHT_CURVES, SIMILARITY, curve
 from kinefuse.synthesis.person import sole_points
 
-STANDING: Final = {"arm_add": -6.0, "elbow_flex": 7.0, "pro_sup": 85.0, "subtalar_angle": 0.0, "hip_rotation": -4.0}
+STANDING: Final = {
+    "hip_flexion": 2.5,
+    "hip_rotation": -4.0,
+    "knee_angle": 4.0,
+    "ankle_angle": 1.5,
+    "subtalar_angle": 0.0,
+    "arm_flex": 3.0,
+    "arm_add": -6.0,
+    "arm_rot": 4.0,
+    "elbow_flex": 8.0,
+    "pro_sup": 82.0,
+    "wrist_flex": 5.0,
+}
 """Degrees of the relaxed N-pose; what is not named is zero."""
 
 NOD_DEG: Final = 1.5
@@ -51,13 +63,13 @@ class Walk:
     """
 
     standing_s: float = 1.2
-    starting_s: float = 1.0
+    starting_s: float = 0.9
     duration_s: float = 6.0
     stride_s: float = 1.15
     turn_rad: float = np.deg2rad(15.0)
     heading_rad: float = 0.0
-    start: tuple[float, float] = (-2.55, 0.3)
-    start_phase: float = 0.78
+    start: tuple[float, float] = (-2.65, 0.3)
+    start_phase: float = 0.8
     left_share: float = 0.98
     rate_hz: float = 240.0
 

@@ -5,9 +5,9 @@ adults in Winter, *The Biomechanics and Motor Control of Human Gait* (1991, natu
 Wootten, *J. Orthop. Res.* 8 (1990), for pelvis and the frontal and transverse planes, Perry and Burnfield, *Gait
 Analysis* (2010), for the foot, and Murray, Sepic and Barnard, *Phys. Ther.* 47 (1967), for the arms.
 
-Mean curves of different people and studies do not quite fit one skeleton: its feet would slide and sink. Hip, knee and
-ankle were therefore moved by least squares, by at most 5° and mostly 1°, well within the spread between healthy adults,
-until the soles of `person.demo_person` stood still on the floor.
+Mean curves of different people and studies do not quite fit one skeleton: its feet would slide and sink. The legs'
+curves were therefore moved by least squares, by at most 5° and 2° on average, within the spread between healthy adults
+(a standard deviation of about 5°), until the soles of `person.demo_person` stood nearly still on the floor.
 """
 
 from typing import Final
@@ -20,12 +20,18 @@ HARMONICS: Final = 7
 # fmt: off
 RIGHT_CURVES: Final = {
     "hip_flexion": (27, 26.5, 25, 21.5, 16, 9.5, 3, -2.5, -7, -10, -12, -10, -4, 3, 12, 22, 30, 32.5, 32.5, 29.5),
-    "hip_adduction": (0, 3, 5, 5.5, 5, 4.5, 4, 3.5, 3, 2, 0, -3, -5, -5, -4, -3, -2, -1.5, -1, -0.5),
-    "hip_rotation": (-6, -5, -3.5, -3, -2.5, -2, -1.5, -1, -0.5, 0.5, 0, -2, -3, -4, -5, -5.5, -6, -6.5, -6.5, -6.5),
-    "knee_angle": (5.5, 10.5, 16, 18, 17, 13, 10, 8, 7.5, 9.5, 14, 25, 40.5, 53.5, 61.5, 63.5, 54.5, 36.5, 18.5, 6.5),
-    "ankle_angle": (1, -4, -4, 0.5, 5, 6.5, 10, 12.5, 11.5, 11.5, 10.5, 4, -10, -18.5, -13, -3, 3, 1.5, 0.5, 1.5),
-    "subtalar_angle": (2, 0, -2, -3, -3, -3, -2.5, -2, -1, 1, 3, 5, 5, 4, 3, 2.5, 2, 2, 2, 2),
-    "mtp_angle": (7.5, 3, 0.5, 0.5, 0.5, 0.5, 0.5, 1.5, 4.5, 10, 19, 32, 34, 17.5, 6.5, 8, 10, 8.5, 8.5, 9.5),
+    "hip_adduction": (-0.5, 3, 5, 5.5, 5, 4.5, 3.5, 3, 2.5, 1.5, 0.5, -2.5, -4.5, -5.5, -4, -2.5, -2, -1.5, -1, -1),
+    "hip_rotation": (
+        -6, -5, -4.5, -4.5, -4, -2.5, -1.5, -0.5, -0.5, 0.5, 0, -2, -3, -4, -5, -5.5, -6, -6.5, -6.5, -6.5,
+    ),
+    "knee_angle": (
+        5.5, 10.5, 16, 18, 16.5, 13.5, 10.5, 8.5, 7.5, 9.5, 14, 25, 40.5, 53.5, 61.5, 63, 54.5, 36.5, 18.5, 6.5,
+    ),
+    "knee_adduction": (0, -0.5, -1, -1, -1, -0.5, -0.5, 0, 0, 0, 0, 1, 2, 3, 3, 2, 1, 0.5, 0, 0),
+    "knee_rotation": (-2, 0, 1.5, 2, 2, 2, 2, 1.5, 1, 0, -0.5, -2.5, -4, -4.5, -4, -3.5, -3, -2.5, -2, -2),
+    "ankle_angle": (1, -4.5, -4, 0.5, 4.5, 6.5, 10, 12, 11.5, 11.5, 10.5, 4, -10, -18.5, -13, -3.5, 2.5, 1.5, 0.5, 1.5),
+    "subtalar_angle": (2, 0, -1.5, -2.5, -3, -2.5, -2.5, -2, -1, 0.5, 3, 5, 5, 4, 3, 2.5, 2, 2, 2, 2),
+    "mtp_angle": (7.5, 3, 0, 0, 0.5, 0.5, 0.5, 2, 4.5, 9.5, 19, 32.5, 33.5, 17.5, 6.5, 8, 10, 8.5, 8.5, 9.5),
     "arm_flex": (-20, -19, -16.5, -13, -8.5, -4, 1, 5, 8.5, 11, 12, 11.5, 9, 5.5, 1, -4, -9, -13.5, -17, -19.5),
     "elbow_flex": (16, 15.5, 16, 17, 19, 22, 25, 28, 31, 33, 34, 33.5, 32, 30, 27, 24, 21.5, 19, 17.5, 16.5),
 }

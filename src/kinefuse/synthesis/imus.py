@@ -236,7 +236,7 @@ def virtual_imus(
 
 
 def with_faults(imu: Imu, rng: np.random.Generator, faults: ImuFaults) -> Imu:
-    """Return a perfect sensor's readings with bias, noise and lost packets, and its orientation with its own heading."""
+    """Return perfect readings with bias, noise and lost packets, its orientation with a heading of its own."""
     frames = len(imu.time)
     force = imu.specific_force + rng.normal(0.0, faults.acc_bias_sd, 3) + rng.normal(0.0, faults.acc_noise, (frames, 3))
     rate = imu.angular_rate + rng.normal(0.0, faults.gyro_bias_sd, 3) + rng.normal(0.0, faults.gyro_noise, (frames, 3))

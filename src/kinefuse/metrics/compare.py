@@ -1,0 +1,316 @@
+"""A motion against the truth: errors of joint angles, segment orientations and joint centres.
+
+The same rules hold for every method: the truth is interpolated to the estimate's time stamps, over their overlap only;
+differences of angles are wrapped; frames in which the estimate or the truth is within 15° of a joint's singularity are
+left out of that joint's three angles, and counted; geodesic errors and joint centres use every frame. NaN in either is
+left out, and never counted as correct.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kinefuse.body.angles import is_near_singular, joint_angles
+from kinefuse.conventions import COORDINATE_INDEX, COORDINATES, SEGMENT_INDEX
+from kinefuse.errors import KinefuseError
+from kinefuse.metrics.angles import (
+    IS_LENGTH,
+    interpolate_angles,
+    interpolate_values,
+    longer_than_usual,
+    mean_of_valid,
+    median_of_valid,
+    median_offset,
+    overlap,
+    rmse,
+    wrap,
+)
+from kinefuse.metrics.groups import (
+    ANGLE_TRIPLES,
+    COORDINATE_GROUPS,
+    GROUPS,
+    JOINT_GROUPS,
+    PAIRED_COORDINATES,
+    SEGMENT_GROUPS,
+    group_of,
+    joint_of,
+)
+from kinefuse.metrics.points import point_errors, procrustes_aligned, root_aligned
+from kinefuse.motion import Motion
+from kinefuse.rotations import geodesic_angle, slerp_matrices, yaw_matrix
+
+Row = dict[str, str | float | int | None]
+"""One line of a result table, as ``evaluate --json`` writes it; what is not known is None."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Errors of one motion, SI units.
+
+    Attributes
+    ----------
+    estimator : name of what made the estimate
+    frames : N frames of the estimate that lie within the truth's time
+    coordinate_rmse : (C,) root mean square over time, radians, ``pelvis_t*`` metres; NaN where nothing was compared
+    coordinate_frames : (C,) frames that it is made of
+    coordinate_singular : (C,) frames left out because the joint was near its singularity in either motion
+    coordinate_offset : (C,) median of the differences, estimate minus truth
+    coordinate_rmse_no_offset : (C,) after removing that one constant
+    geodesic : (22,) mean angle between the orientations of a segment, radians
+    geodesic_frames : (22,)
+    joint_error : (22,) mean distance between joint centres as they are, metres (MPJPE)
+    joint_error_root : (22,) after moving the roots together
+    joint_error_procrustes : (22,) after the best similarity transform of each frame (PA-MPJPE)
+    joint_frames : (22,)
+    """
+
+    estimator: str
+    frames: int
+    coordinate_rmse: np.ndarray
+    coordinate_frames: np.ndarray
+    coordinate_singular: np.ndarray
+    coordinate_offset: np.ndarray
+    coordinate_rmse_no_offset: np.ndarray
+    geodesic: np.ndarray
+    geodesic_frames: np.ndarray
+    joint_error: np.ndarray
+    joint_error_root: np.ndarray
+    joint_error_procrustes: np.ndarray
+    joint_frames: np.ndarray
+
+    def rows(self) -> list[Row]:
+        """Return the errors in degrees and millimetres: three groups, then paired joints, then each coordinate."""
+        groups = [self._group_row(group) for group in GROUPS]
+        pairs = [self._pair_row(joint) for joint in PAIRED_COORDINATES]
+        return groups + pairs + [self._coordinate_row(name) for name in COORDINATES]
+
+    def summary(self, group: str = "all") -> Row:
+        """Return the row of one group: ``"lower"``, ``"upper"`` or ``"all"``.
+
+        Raises
+        ------
+        KinefuseError
+            If there is no such group.
+        """
+        if group not in GROUPS:
+            raise KinefuseError(f"No group is called {group!r}; there are {', '.join(GROUPS)}.")
+        return self._group_row(group)
+
+    def angle_rmse(self, coordinate: str) -> float:
+        """Return the error of one coordinate, radians (``pelvis_t*`` metres)."""
+        return float(self.coordinate_rmse[COORDINATE_INDEX[coordinate]])
+
+    def _group_row(self, group: str) -> Row:
+        angles, segments, joints = COORDINATE_GROUPS[group], SEGMENT_GROUPS[group], JOINT_GROUPS[group]
+        return {
+            "estimator": self.estimator,
+            "group": group,
+            "angle_rmse_deg": _degrees(_mean(self.coordinate_rmse[angles])),
+            "angle_rmse_no_offset_deg": _degrees(_mean(self.coordinate_rmse_no_offset[angles])),
+            "geodesic_deg": _degrees(_mean(self.geodesic[segments])),
+            "mpjpe_mm": _millimetres(_mean(self.joint_error[joints])),
+            "mpjpe_root_mm": _millimetres(_mean(self.joint_error_root[joints])),
+            "mpjpe_pa_mm": _millimetres(_mean(self.joint_error_procrustes[joints])),
+            "frames": self.frames,
+            "angle_frames": int(self.coordinate_frames[angles].sum()),
+            "angle_frames_singular": int(self.coordinate_singular[angles].sum()),
+            "geodesic_frames": int(self.geodesic_frames[segments].sum()),
+            "mpjpe_frames": int(self.joint_frames[joints].sum()),
+        }
+
+    def _pair_row(self, joint: str) -> Row:
+        angles = PAIRED_COORDINATES[joint]
+        return {
+            "estimator": self.estimator,
+            "group": group_of(COORDINATES[angles[0]]),
+            "joint": joint,
+            "coordinate": None,
+            "angle_rmse_deg": _degrees(_mean(self.coordinate_rmse[angles])),
+            "angle_rmse_no_offset_deg": _degrees(_mean(self.coordinate_rmse_no_offset[angles])),
+            "frames": int(self.coordinate_frames[angles].sum()),
+            "frames_singular": int(self.coordinate_singular[angles].sum()),
+        }
+
+    def _coordinate_row(self, name: str) -> Row:
+        index = COORDINATE_INDEX[name]
+        convert, kind, unit = (_millimetres, "", "mm") if IS_LENGTH[index] else (_degrees, "angle_", "deg")
+        return {
+            "estimator": self.estimator,
+            "group": group_of(name),
+            "joint": joint_of(name),
+            "coordinate": name,
+            f"{kind}rmse_{unit}": convert(float(self.coordinate_rmse[index])),
+            f"{kind}rmse_no_offset_{unit}": convert(float(self.coordinate_rmse_no_offset[index])),
+            f"median_offset_{unit}": convert(float(self.coordinate_offset[index])),
+            "frames": int(self.coordinate_frames[index]),
+            "frames_singular": int(self.coordinate_singular[index]),
+        }
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(mean_of_valid(values))
+
+
+def _degrees(angle: float) -> float | None:
+    return float(np.rad2deg(angle)) if np.isfinite(angle) else None
+
+
+def _millimetres(length: float) -> float | None:
+    return 1000.0 * length if np.isfinite(length) else None
+
+
+def compare_motions(estimate: Motion, truth: Motion, align_heading: bool = False) -> Comparison:
+    """Compare a motion with the truth.
+
+    Parameters
+    ----------
+    estimate, truth : on one clock
+    align_heading : turn the estimate about vertical by the one angle that brings its pelvis closest to the truth's,
+        for methods that cannot know heading
+
+    Raises
+    ------
+    KinefuseError
+        If the two do not overlap in time.
+    """
+    estimate, truth = on_common_time(estimate, truth)
+    if align_heading:
+        estimate = with_heading_of(estimate, truth)
+    difference, singular = angle_differences(estimate.angles, truth.angles)
+    offset = np.where(IS_LENGTH, median_of_valid(difference), median_offset(difference))
+    centred = np.where(IS_LENGTH, difference - offset, wrap(difference - offset))
+    geodesic = geodesic_angle(estimate.R_world_segment, truth.R_world_segment)
+    errors = _joint_errors(estimate.positions, truth.positions)
+    return Comparison(
+        estimator=estimate.estimator,
+        frames=len(estimate.time),
+        coordinate_rmse=rmse(difference),
+        coordinate_frames=np.isfinite(difference).sum(0),
+        coordinate_singular=singular.sum(0),
+        coordinate_offset=offset,
+        coordinate_rmse_no_offset=rmse(centred),
+        geodesic=mean_of_valid(geodesic),
+        geodesic_frames=np.isfinite(geodesic).sum(0),
+        joint_error=mean_of_valid(errors[0]),
+        joint_error_root=mean_of_valid(errors[1]),
+        joint_error_procrustes=mean_of_valid(errors[2]),
+        joint_frames=np.isfinite(errors[0]).sum(0),
+    )
+
+
+def _joint_errors(estimate: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Raw, root-aligned and Procrustes-aligned distances, each (T, 22) metres."""
+    return (
+        point_errors(estimate, truth),
+        point_errors(root_aligned(estimate), root_aligned(truth)),
+        point_errors(procrustes_aligned(estimate, truth), truth),
+    )
+
+
+def on_common_time(estimate: Motion, truth: Motion) -> tuple[Motion, Motion]:
+    """Return both motions at those of the estimate's time stamps that the truth covers.
+
+    Parameters
+    ----------
+    estimate : cut, never interpolated
+    truth : interpolated, rotations along the shortest arc; NaN next to NaN, and in gaps of its time stamps
+
+    Raises
+    ------
+    KinefuseError
+        If no time stamp of the estimate lies within the truth.
+    """
+    inside = overlap(estimate.time, truth.time)
+    time = estimate.time[inside]
+    if len(truth.time) > 1:
+        orientations = slerp_matrices(truth.time, truth.R_world_segment, time)
+        orientations[longer_than_usual(truth.time, time)] = np.nan
+    else:
+        orientations = np.repeat(truth.R_world_segment, len(time), axis=0)
+    angles = np.where(
+        IS_LENGTH,
+        interpolate_values(truth.time, truth.angles, time),
+        interpolate_angles(truth.time, truth.angles, time),
+    )
+    nearest = np.abs(truth.time[:, None] - time).argmin(0) if len(truth.time) < 2 else _nearest(truth.time, time)
+    interpolated = replace(
+        truth,
+        time=time,
+        R_world_segment=orientations,
+        positions=interpolate_values(truth.time, truth.positions, time),
+        angles=angles,
+        provenance=truth.provenance[nearest],
+        orientation_sd=None,
+        angle_sd=None,
+    )
+    return _cut(estimate, inside), interpolated
+
+
+def _nearest(time: np.ndarray, new_time: np.ndarray) -> np.ndarray:
+    right = np.clip(np.searchsorted(time, new_time), 1, len(time) - 1)
+    return np.where(new_time - time[right - 1] < time[right] - new_time, right - 1, right)
+
+
+def _cut(motion: Motion, keep: np.ndarray) -> Motion:
+    return replace(
+        motion,
+        time=motion.time[keep],
+        R_world_segment=motion.R_world_segment[keep],
+        positions=motion.positions[keep],
+        angles=motion.angles[keep],
+        provenance=motion.provenance[keep],
+        orientation_sd=None if motion.orientation_sd is None else motion.orientation_sd[keep],
+        angle_sd=None if motion.angle_sd is None else motion.angle_sd[keep],
+    )
+
+
+def angle_differences(estimate: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return estimate minus truth of every coordinate, and where a joint is near its singularity.
+
+    The angles ``(a, b, c)`` and ``(a + π, π - b, c + π)`` (body-fixed, before signs) are the same rotation; of the two
+    ways to write the estimate the one nearer to the truth is taken, in every frame.
+
+    Parameters
+    ----------
+    estimate, truth : (T, C) in the order of `conventions.COORDINATES`
+
+    Returns
+    -------
+    difference : (T, C) radians, wrapped to [-π, π), and metres; NaN where either is missing or near singular
+    singular : (T, C) true where both are known, and either is near singular
+    """
+    difference = np.where(IS_LENGTH, estimate - truth, wrap(estimate - truth))
+    singular = np.zeros(difference.shape, dtype=bool)
+    for joint in ANGLE_TRIPLES:
+        columns = [COORDINATE_INDEX[name] for name in joint.coordinates]
+        difference[:, columns] = _nearer_branch(estimate[:, columns], truth[:, columns], joint.signs)
+        near = is_near_singular(estimate, joint) | is_near_singular(truth, joint)
+        singular[:, columns] = near[:, None] & np.isfinite(difference[:, columns])
+    return np.where(singular, np.nan, difference), singular
+
+
+def _nearer_branch(estimate: np.ndarray, truth: np.ndarray, signs: tuple[int, int, int]) -> np.ndarray:
+    """Wrapped differences (T, 3) of the estimate's equivalent angles that are nearer to the truth."""
+    turns = estimate * np.array(signs)
+    other = np.stack([turns[:, 0] + np.pi, np.pi - turns[:, 1], turns[:, 2] + np.pi], axis=-1) * np.array(signs)
+    here, there = wrap(estimate - truth), wrap(other - truth)
+    nearer = np.abs(there).sum(1) < np.abs(here).sum(1)
+    return np.where(nearer[:, None], there, here)
+
+
+def with_heading_of(estimate: Motion, truth: Motion) -> Motion:
+    """Return the estimate turned about vertical, through its first root, to the truth's mean pelvis heading.
+
+    Both have the same time stamps. The angle maximises the summed trace of the pelvis's relative rotation, which is
+    the least-squares rotation about a fixed axis.
+    """
+    pelvis = SEGMENT_INDEX["pelvis"]
+    relative = truth.R_world_segment[:, pelvis] @ np.swapaxes(estimate.R_world_segment[:, pelvis], -1, -2)
+    total = np.nansum(relative, axis=0)
+    turn = yaw_matrix(np.arctan2(total[0, 2] - total[2, 0], total[0, 0] + total[2, 2]))
+    known = np.flatnonzero(np.isfinite(estimate.positions[:, 0]).all(-1))
+    pivot = estimate.positions[known[0], 0] if len(known) else np.zeros(3)
+    orientations = turn @ estimate.R_world_segment
+    positions = (estimate.positions - pivot) @ turn.T + pivot
+    angles = joint_angles(orientations, positions[:, 0])
+    return replace(estimate, R_world_segment=orientations, positions=positions, angles=angles)
