@@ -122,6 +122,17 @@ def test_written_motion_comes_back(tmp_path: Path) -> None:
     assert "nRows=7\nnColumns=55\ninDegrees=yes\n" in text
 
 
+def test_a_coordinate_that_is_never_known_has_no_column(tmp_path: Path) -> None:
+    motion = make_motion(frames=3)
+    angles = motion.angles.copy()
+    angles[:, COORDINATES.index("pelvis_tx")] = np.nan
+    angles[0, COORDINATES.index("pelvis_ty")] = np.nan
+    write_mot(tmp_path / "a.mot", replace(motion, angles=angles))
+    again = read_mot(tmp_path / "a.mot")
+    assert again.names == tuple(name for name in COORDINATES if name != "pelvis_tx")
+    assert np.isnan(again.column("pelvis_ty")[0])
+
+
 def test_known_orientations(tmp_path: Path) -> None:
     result = read_orientations(table(tmp_path, QUATERNIONS))
     assert result.names == ("pelvis_imu", "torso_imu")

@@ -131,6 +131,13 @@ def test_written_file_obeys_the_format(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".partial*"))
 
 
+def test_a_missing_last_point_keeps_its_cells_in_opensim(tmp_path: Path) -> None:
+    positions = np.full((1, 1, 3), np.nan)
+    write_trc(tmp_path / "a.trc", JointCenters(names=("a",), time=np.zeros(1), positions=positions))
+    assert (tmp_path / "a.trc").read_text().split("\n")[5] == "1\t0.0\t\t\t "  # OpenSim drops an empty last cell
+    assert np.isnan(read_trc(tmp_path / "a.trc").positions).all()
+
+
 def test_what_cannot_be_written_is_refused(tmp_path: Path) -> None:
     centers = JointCenters(names=("a",), time=np.zeros(1), positions=np.zeros((1, 1, 3)))
     with pytest.raises(KinefuseError, match="name"):

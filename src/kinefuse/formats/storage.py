@@ -219,9 +219,11 @@ def _parse_quaternion(cell: str, path: Path, line: int) -> list[float]:
 
 
 def write_mot(path: Path, motion: Motion) -> None:
-    """Write the joint angles for OpenSim: all of `conventions.COORDINATES`, degrees, translations in metres.
+    """Write the joint angles for OpenSim in the order of `conventions.COORDINATES`: degrees, translations in metres.
 
-    What is missing is written ``nan``, the way of OpenSim's own tables.
+    A coordinate that is missing in every frame has no column, so that OpenSim takes its default. A single missing
+    value is ``nan``: OpenSim's tables read it, but its older ``Storage`` class (Analyze, the GUI) reads no row from
+    there on; an empty cell would shift its columns.
 
     Raises
     ------
@@ -229,7 +231,10 @@ def write_mot(path: Path, motion: Motion) -> None:
         If there is no frame, or the file cannot be written.
     """
     values = angles_in_degrees(motion)
-    write_table(path, Path(path).stem, COORDINATES, motion.time, values, in_degrees=True)
+    known = np.isfinite(values).any(axis=0)
+    columns = np.flatnonzero(known) if known.any() else np.arange(len(COORDINATES))
+    names = [COORDINATES[column] for column in columns]
+    write_table(path, Path(path).stem, names, motion.time, values[:, columns], in_degrees=True)
 
 
 def angles_in_degrees(motion: Motion) -> np.ndarray:

@@ -191,6 +191,7 @@ def median_spread(positions: np.ndarray) -> float:
 def write_trc(path: Path, centers: JointCenters) -> None:
     """Write points as TRC in metres, Y up; a missing coordinate is an empty cell.
 
+    An empty cell at a row's very end holds a blank: OpenSim would not count it otherwise, and refuse the file.
     ``DataRate`` is the median rate of the time stamps (1 for a single frame). Coordinates are written to 0.1 µm,
     time stamps exactly.
 
@@ -206,6 +207,7 @@ def write_trc(path: Path, centers: JointCenters) -> None:
     head = _header_text(path.name, centers)
     rows = number_rows(centers.positions.reshape(len(centers.time), -1), decimals=7, separator="\t", missing="")
     times = centers.time.tolist()
+    rows = [row + " " if row.endswith("\t") else row for row in rows]
     body = [f"{i}\t{time!r}\t{row}\n" for i, (time, row) in enumerate(zip(times, rows, strict=True), start=1)]
     write_text(path, head + "".join(body))
 
