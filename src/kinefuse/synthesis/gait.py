@@ -14,7 +14,7 @@ from kinefuse.body.models import BodyModel
 from kinefuse.conventions import COORDINATE_INDEX, COORDINATES, SEGMENT_PARENTS, SEGMENTS
 from kinefuse.motion import Motion
 from kinefuse.rotations import matrix_from_euler, yaw_matrix
-from kinefuse.synthesis.gait_curves import MIDDLE_CURVES, RIGHT_CURVES, SIMILARITY, curve
+from kinefuse.synthesis.gait_curves import MIDDLE_CURVES, RIGHT_CURVES, THORAX, curve
 from kinefuse.synthesis.person import sole_points
 
 STANDING: Final = {
@@ -143,9 +143,9 @@ def _with_trunk(angles: np.ndarray, phase: np.ndarray, amplitude: np.ndarray) ->
     """Add the joints between pelvis, thorax and head: the thorax turns against the pelvis, the head looks ahead."""
     pelvis = {name: angles[:, COORDINATE_INDEX[name]] for name in MIDDLE_CURVES}
     thorax = {
-        "rotation": SIMILARITY["thorax_rotation"] * pelvis["pelvis_rotation"],
-        "bending": SIMILARITY["thorax_bending"] * pelvis["pelvis_list"],
-        "lean": amplitude * np.deg2rad(SIMILARITY["thorax_lean"]),
+        "rotation": THORAX["thorax_rotation"] * pelvis["pelvis_rotation"],
+        "bending": THORAX["thorax_bending"] * pelvis["pelvis_list"],
+        "lean": amplitude * np.deg2rad(THORAX["thorax_lean"]),
     }
     angles[:, COORDINATE_INDEX["lumbar_rotation"]] = thorax["rotation"] - pelvis["pelvis_rotation"]
     angles[:, COORDINATE_INDEX["lumbar_bending"]] = thorax["bending"] - pelvis["pelvis_list"]

@@ -45,7 +45,7 @@ MIDDLE_CURVES: Final = {
 """Degrees, in the manner of OpenSim's coordinates: tilt backwards, list to the right, turn to the left are positive."""
 # fmt: on
 
-SIMILARITY: Final = {"thorax_rotation": -0.65, "thorax_bending": 0.25, "thorax_lean": -2.5}
+THORAX: Final = {"thorax_rotation": -0.65, "thorax_bending": 0.25, "thorax_lean": -2.5}
 """The thorax turns against the pelvis, follows a quarter of its list, and leans forward by 2.5°."""
 
 
