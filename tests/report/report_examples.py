@@ -138,7 +138,9 @@ def quality() -> dict:
         ],
         "cameras": {
             "cam_1": {"median_reprojection_seen_px": 4.2, "seen_fraction": 0.98, "start_s": 0.0},
-            "cam_2": {"median_reprojection_seen_px": 14.1, "seen_fraction": 0.71, "start_s": 0.134, "start_estimated": True},
+            "cam_2": {
+                "median_reprojection_seen_px": 14.1, "seen_fraction": 0.71, "start_s": 0.134, "start_estimated": True,
+            },
         },
         "keypoints": {"knee_l": {"median_reprojection_px": 5.0, "missing_fraction": 0.04, "mean_views": 2.9}},
         "versions": {"kinefuse": "0.1.0"},

@@ -103,7 +103,7 @@ def _legend(motion: Motion, truth: Motion | None) -> str:
     kept = thin_frames(motion.time, MAX_RATE_HZ, MAX_FRAMES)
     thinned = f" Curves show {len(kept)} of {len(motion.time)} frames." if len(kept) < len(motion.time) else ""
     return (
-        "<p>All angles in degrees against time in seconds; zero is upright standing with hanging arms, palms forward. A "
+        "<p>All angles in degrees against time in seconds; zero is upright standing with hanging arms, palms "
         f"forward. A gap in a line means that nothing is known there.{thinned} Tap or point at a plot to read values "
         f'and to move the body above to that moment.</p><p class="legend">{" ".join(keys)}</p>'
     )
@@ -117,7 +117,7 @@ def _group(title: str, movements: list[Movement], motion: Motion) -> str:
     body = f'<div class="plots">{major}</div>' if major else ""
     if minor:
         body += (
-            "<details><summary>Smaller movements of this joint, to be read with care</summary>"
+            '<details class="screen"><summary>Smaller movements of this joint, to be read with care</summary>'
             f'<div class="plots">{minor}</div></details>'
         )
     return f'<div class="group"><h3>{text(title)}</h3>{body}</div>'

@@ -95,8 +95,8 @@ def choose_views(recording: Recording) -> list[tuple[View, float]]:
 def _picture(motion: Motion, recording: Recording, body: BodyModel | None, view: View, share: float) -> Picture:
     if view.rate_hz is None or view.start_s is None or view.video is None:
         raise KinefuseError(
-            f"Camera {view.camera} is not drawn, because its frame rate or start is unknown; state rate_hz and start_s in "
-            "trial.toml."
+            f"Camera {view.camera} is not drawn, because its frame rate or start is unknown; state rate_hz and "
+            "start_s in trial.toml."
         )
     wanted = motion.time[0] + share * (motion.time[-1] - motion.time[0])
     frame = max(0, round((wanted - view.start_s) * view.rate_hz))

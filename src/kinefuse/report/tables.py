@@ -88,13 +88,10 @@ def comparison_section(comparison: Mapping[str, Any]) -> str:
     Parameters
     ----------
     comparison
-        ``rows``: one mapping a movement with ``title``, ``left`` and ``right`` (or ``middle``) as root mean square
-        errors in degrees; ``summary``: (what, value with unit) pairs; ``notes``: sentences.
+        ``rows``: one mapping a movement with ``title``, ``minor``, and ``left`` and ``right`` (or ``middle``) as root
+        mean square errors in degrees; ``summary``: (what, value with unit) pairs; ``notes``: sentences.
     """
-    rows = [
-        [text(row["title"]), *(number(row.get(side), 1) for side in ("left", "right", "middle"))]
-        for row in comparison.get("rows", ())
-    ]
+    rows = comparison.get("rows", ())
     summary = "".join(
         f'<div class="figure"><b>{text(value)}</b><span>{text(what)}</span></div>'
         for what, value in comparison.get("summary", ())
@@ -102,9 +99,18 @@ def comparison_section(comparison: Mapping[str, Any]) -> str:
     notes = "".join(f'<p class="note">{text(note)}</p>' for note in comparison.get("notes", ()))
     lead = "<p>This result against the reference motion of the same trial; errors of joint angles in degrees.</p>"
     body = lead + f'<div class="figures">{summary}</div>'
-    if rows:
-        body += table(["Root mean square error", "Left", "Right", "No side"], rows)
+    body += _error_table([row for row in rows if not row.get("minor")])
+    minor = _error_table([row for row in rows if row.get("minor")])
+    if minor:
+        body += f'<details class="screen"><summary>Smaller movements</summary>{minor}</details>'
     return section("comparison", "Against the reference", body + notes)
+
+
+def _error_table(rows: list[Mapping[str, Any]]) -> str:
+    cells = [
+        [text(row["title"]), *(number(row.get(side), 1, "°") for side in ("left", "right", "middle"))] for row in rows
+    ]
+    return table(["Root mean square error", "Left", "Right", "No side"], cells) if cells else ""
 
 
 def provenance_table(motion: Motion) -> str:

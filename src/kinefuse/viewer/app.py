@@ -152,9 +152,7 @@ class ResultViewer:
         """Draw the present frame again."""
         frame = self.playback.frame
         with self.server.atomic():
-            show_frame(
-                self.scene, frame, self._surface.value, self._skeleton.value, self._measured.value
-            )  # fmt: skip
+            show_frame(self.scene, frame, self._surface.value, self._skeleton.value, self._measured.value)
         at = float(self.playback.time[frame])
         self._readout.content = f"**{at:.2f} s**\n\n" + angle_table(self.angles, self._joint.value, frame)
 
@@ -190,6 +188,6 @@ def _look_at(client: Any, motion: Motion) -> None:
     forward = motion.R_world_segment[0, 0, :, 0]
     forward = forward if np.isfinite(forward).all() else np.array([1.0, 0.0, 0.0])
     heading = np.arctan2(-forward[2], forward[0]) + 0.6
-    client.camera.look_at = target
     client.camera.position = target + 3.4 * np.array([np.cos(heading), 0.25, -np.sin(heading)])
     client.camera.up_direction = (0.0, 1.0, 0.0)
+    client.camera.look_at = target  # last, because a new position takes the target along

@@ -89,7 +89,8 @@ def _add_surface(server: Any, motion: Motion, body: BodyModel | None) -> Any:
         return None
     surface = body.surface
     weights = np.zeros((len(surface.mean), len(SEGMENTS)))
-    np.put_along_axis(weights, surface.skin_segment, surface.skin_weight, axis=1)
+    rows = np.arange(len(weights))[:, None]
+    np.add.at(weights, (rows, surface.skin_segment), surface.skin_weight)  # a segment may be named twice
     return server.scene.add_mesh_skinned(
         "/body/surface",
         surface.rest_vertices(motion.shape),

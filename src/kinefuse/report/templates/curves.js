@@ -148,16 +148,12 @@ const kinefuse = (window.kinefuse = {
     pending = setTimeout(() => resize((target) => target.clientWidth || 320), 150);
   });
 
-  // Paper shows everything: folded parts are opened and every plot is drawn at a third of a page's width.
-  let folded = [];
+  // On paper every plot that is not folded away is drawn, at a third of a page's width.
   window.addEventListener("beforeprint", () => {
-    folded = [...document.querySelectorAll("details:not([open]):not(.screen)")];
-    folded.forEach((details) => { details.open = true; });
     figures.forEach(draw);
     resize(() => 216, 150);
   });
   window.addEventListener("afterprint", () => {
-    folded.forEach((details) => { details.open = false; });
     resize((target) => target.clientWidth || 320);
   });
 })();
