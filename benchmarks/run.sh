@@ -29,7 +29,8 @@ trap 'rm -f "$report"' EXIT
     echo "# Speed"
     echo
     echo "Written by \`benchmarks/run.sh\` (\`make bench\`) on $(date -u +%Y-%m-%d): $(nproc) cores," \
-        "$(awk -F': ' '/model name/ {print $2; exit}' /proc/cpuinfo), Python $(.venv/bin/python -c 'import platform; print(platform.python_version())')."
+        "$(awk -F': ' '/model name/ {print $2; exit}' /proc/cpuinfo), Python $(.venv/bin/python -c 'import platform; print(platform.python_version())')," \
+        "load average $(cut -d' ' -f1 /proc/loadavg) before the run."
     if [ -n "${BENCH_PYTHON:-}" ]; then
         echo "Peers, in an environment of their own: $("$bench/bin/python" -c '
 from importlib.metadata import version
