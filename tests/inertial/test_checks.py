@@ -64,7 +64,7 @@ def test_lost_packets_and_missing_values() -> None:
     )
     texts = {finding.level: finding.text for finding in check_imu(lossy)}
     all_texts = " ".join(finding.text for finding in check_imu(lossy))
-    assert "Lost 30 of 800 packets (3.8 %) in 1 gaps, the longest 0.310 s" in all_texts
+    assert "Lost 30 of 800 packets (3.8 %) in 1 gap, the longest 0.310 s" in all_texts
     assert "accelerometer lacks values in 2.6 %" in all_texts
     assert set(texts) == {"warning"}
 

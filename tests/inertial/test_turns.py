@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from imu_examples import swinging_imu
 
-from kinefuse.inertial.turns import SCALES, better_scale
+from kinefuse.inertial.turns import SCALES, better_scale, scale_by_orientation
 from kinefuse.rotations import matrix_from_rotvec
 
 
@@ -14,6 +14,22 @@ from kinefuse.rotations import matrix_from_rotvec
 def test_wrong_units_and_signs_are_named(scale: float) -> None:
     imu = swinging_imu()
     assert better_scale(imu.time, imu.specific_force, imu.angular_rate / scale) == pytest.approx(scale)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_orientation_tells_units_and_signs_too(scale: float) -> None:
+    imu = swinging_imu(noise=0.2)
+    assert imu.R_ref_sensor is not None
+    kept = np.r_[:300, 350 : len(imu.time)]
+    found = scale_by_orientation(imu.time[kept], imu.R_ref_sensor[kept], imu.angular_rate[kept] / scale)
+    assert found == pytest.approx(scale)
+
+
+def test_unrelated_orientation_tells_nothing() -> None:
+    imu = swinging_imu()
+    turned = matrix_from_rotvec(np.random.default_rng(0).normal(size=(len(imu.time), 3)))
+    assert np.isnan(scale_by_orientation(imu.time, turned, imu.angular_rate))
+    assert np.isnan(scale_by_orientation(imu.time[:5], turned[:5], imu.angular_rate[:5]))
 
 
 def test_too_little_data_is_left_alone() -> None:

@@ -21,6 +21,6 @@ def demo(
     check_demo_folder(out, overwrite)
     with ProgressBars(quiet) as progress:
         progress("making the demo's recording", 0, 0)
-        make_demo(out / "trial")
-        result = run_trial(out / "trial", out=out / "result", overwrite=True, progress=progress)
+        make_demo(out / "trial", overwrite=overwrite)
+        result = run_trial(out / "trial", out=out / "result", overwrite=overwrite, progress=progress)
     print_result(result, quiet)

@@ -14,6 +14,8 @@ OUR_FAULT: Final = 1
 USERS_MISTAKE: Final = 2
 INTERRUPTED: Final = 130
 
+STOPPED: Final = "Interrupted before the work was finished."
+
 TRACEBACK: Final = "KINEFUSE_TRACEBACK"
 """Environment variable: 1 prints the traceback of a fault of ours."""
 
@@ -37,18 +39,16 @@ def guarded(command: Callable[[], object]) -> int:
     2. Anything else is a fault of ours: status 1, and a traceback if ``KINEFUSE_TRACEBACK`` is 1.
     """
     try:
-        return _status(command())
+        status = _status(command())
     except KeyboardInterrupt:
-        return _end("Interrupted; no result was written.", INTERRUPTED)
+        return _end(STOPPED, INTERRUPTED)
     except KinefuseError as error:
         return _end(str(error), USERS_MISTAKE)
-    except BrokenPipeError:
-        _close_stdout()
-        return SUCCESS
     except OSError as error:
         return _end(os_sentence(error), USERS_MISTAKE)
     except Exception as error:
         return _unexpected(error)
+    return _end(STOPPED, INTERRUPTED) if status == INTERRUPTED else status
 
 
 def _unexpected(error: Exception) -> int:
@@ -57,7 +57,7 @@ def _unexpected(error: Exception) -> int:
     Some versions of typer bring their own copy of click and some depend on it, so its errors are known by their form.
     """
     if type(error).__name__ == "Abort":
-        return _end("Interrupted; no result was written.", INTERRUPTED)
+        return _end(STOPPED, INTERRUPTED)
     if hasattr(error, "format_message"):
         return _end(_usage_sentence(error), USERS_MISTAKE)
     if os.environ.get(TRACEBACK) == "1":
@@ -84,15 +84,10 @@ def os_sentence(error: OSError) -> str:
 
 
 def _status(value: object) -> int:
-    """Return what a command returned as an exit status; typer hands the code of `typer.Exit` back as a number."""
+    """Return what a command returned as an exit status; typer hands `typer.Exit` and Ctrl-C back as a number."""
     return value if isinstance(value, int) else SUCCESS
 
 
 def _end(message: str, status: int) -> int:
     print(f"kinefuse: {message}", file=sys.stderr)
     return status
-
-
-def _close_stdout() -> None:
-    """Point stdout to nowhere, so that the interpreter does not complain about the closed pipe when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -74,11 +74,9 @@ def _runnable(recording: Recording, findings: list[Finding]) -> tuple[str | None
         _, reason = choose_estimator(recording)
     except KinefuseError as error:
         return str(error), ""
-    if recording.joint_centers is None and len(seeing_views(recording)) >= 2:
-        broken = [f for f in findings if f.level == "error" and f.about.startswith("camera")]
-        if broken:
-            return f"{broken[0].about}: {broken[0].text}", ""
-    return None, reason
+    used = "camera" if recording.joint_centers is None else "joint centres"
+    broken = [f for f in findings if f.level == "error" and f.about.startswith(used)]
+    return (f"{broken[0].about}: {broken[0].text}", "") if broken else (None, reason)
 
 
 # ---- what is in it

@@ -3,9 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
+from kinefuse.conventions import PROVENANCE
 from kinefuse.recordings import Finding
 
 LEVELS: Final = ("error", "warning", "info")
+GROUP_NAMES: Final = {"lower": "lower body", "upper": "upper body", "all": "whole body"}
 _STYLES: Final = {"error": "bold red", "warning": "yellow", "info": "dim"}
 
 
@@ -27,11 +29,15 @@ def print_findings(findings: Sequence[Finding], most: int | None = None) -> None
     ordered = by_gravity(findings)
     shown = ordered if most is None else ordered[:most]
     for finding in shown:
-        console.print(
-            Text(f"{finding.level:>8}  ", _STYLES.get(finding.level, "")) + f"{finding.about}: {finding.text}"
-        )
+        console.print(Text(f"{finding.level:>8}  ", _STYLES.get(finding.level, "")) + sentence(finding))
     if len(shown) < len(ordered):
         console.print(f"{'':>8}  and {len(ordered) - len(shown)} more in the report.")
+
+
+def sentence(finding: Finding) -> str:
+    """Return what a finding is about and its text, without saying the former twice."""
+    told = finding.text.lower().startswith(finding.about.lower())
+    return finding.text if told else f"{finding.about}: {finding.text}"
 
 
 def by_gravity(findings: Iterable[Finding]) -> list[Finding]:
@@ -54,7 +60,7 @@ def result_lines(quality: Mapping[str, Any]) -> list[str]:
         lines.append(f"measured points to the fitted body: {fit['median_mm']:.0f} mm (median)")
     shares = motion.get("provenance_mean", {})
     if shares:
-        parts = ", ".join(f"{100 * share:.0f} % {name}" for name, share in shares.items())
+        parts = ", ".join(f"{100 * shares.get(name, 0.0):.0f} % {name}" for name in PROVENANCE.values())
         lines.append(f"segments: {parts}")
     return lines + truth_lines(quality.get("truth") or {})
 
@@ -62,7 +68,11 @@ def result_lines(quality: Mapping[str, Any]) -> list[str]:
 def truth_lines(truth: Mapping[str, Any]) -> list[str]:
     """Return the errors against the truth, one line a group of joints; none without a truth."""
     lines = []
-    for name, group in truth.get("groups", {}).items():
+    groups = truth.get("groups", {})
+    for key, name in GROUP_NAMES.items():
+        group = groups.get(key)
+        if group is None:
+            continue
         parts = [
             f"angles {number(group.get('angle_rmse_deg'), '.1f')}°",
             f"orientations {number(group.get('geodesic_deg'), '.1f')}°",

@@ -73,12 +73,12 @@ def run_trial(
         If the folder for the result cannot be used (before anything else is done), the trial cannot be read, or it
         does not hold what the estimator needs. Nothing is written or replaced then.
     """
-    from kinefuse.estimators.registry import choose_estimator, make_estimator
-    from kinefuse.formats.trial import read_trial
-
     trial, tell = Path(trial), progress or silent
     out = trial / "result" if out is None else Path(out)
     check_output(out, trial, overwrite)
+    from kinefuse.estimators.registry import choose_estimator, make_estimator
+    from kinefuse.formats.trial import read_trial
+
     chosen = None if estimator == "auto" else make_estimator(estimator)
     _sow(seed)
     tell("reading the trial", 0, 0)

@@ -16,7 +16,7 @@ def run(
     ] = False,
     detector: Annotated[str, typer.Option(help="Who finds people in videos: auto, mediapipe or rtmlib.")] = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but the result's folder.")] = False,
-    seed: Annotated[int, typer.Option(help="Seed of whatever is random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of whatever is random.")] = 0,
 ) -> None:
     """Estimate the motion of a trial; write files and a report."""
     from kinefuse.cli.pipeline import run_trial

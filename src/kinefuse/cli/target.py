@@ -49,3 +49,20 @@ def _check_writable(out: Path) -> None:
         raise KinefuseError(
             f"{out}: cannot be written ({error.strerror or error}); name another folder with --out."
         ) from error
+
+
+def check_demo_folder(out: Path, overwrite: bool) -> None:
+    """Refuse a folder that the demo must not or cannot be written to.
+
+    Raises
+    ------
+    KinefuseError
+        If `out` holds something and `overwrite` is false, or what it would replace is no demo, or it cannot be
+        written.
+    """
+    from kinefuse.formats import trial
+
+    if out.is_dir() and any(out.iterdir()) and not overwrite:
+        raise KinefuseError(f"{out}: holds files already; name another folder with --out, or ask for --overwrite.")
+    trial.check_target(out / "trial", overwrite)
+    check_output(out / "result", out / "trial", overwrite)

@@ -11,6 +11,6 @@ def view(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the page.")] = 8080,
 ) -> None:
     """Show a result in the browser, until Ctrl-C."""
-    from kinefuse.viewer.show import view_result
+    from kinefuse.viewer.app import view_result
 
     view_result(result, port=port)

@@ -59,6 +59,8 @@ def inspect_view(camera: Camera, view: View) -> ViewFacts:
         frames = len(view.keypoints.pixels) if frames is None else frames
     if view.silhouettes is not None:
         parts.append(f"silhouettes {view.silhouettes.name}")
+    if rate is not None and view.video is None:
+        parts.append(f"{rate:.4g} Hz")
     parts.append("start unknown" if view.start_s is None else f"starts at {view.start_s:g} s")
     if rate is None:
         text = "Its frame rate is unknown; add rate_hz to its [[camera]] table in trial.toml."

@@ -12,7 +12,7 @@ import numpy as np
 from kinefuse.conventions import GRAVITY
 from kinefuse.inertial.rest import find_rest
 from kinefuse.inertial.sampling import measure_sampling
-from kinefuse.inertial.turns import better_scale
+from kinefuse.inertial.turns import better_scale, scale_by_orientation
 from kinefuse.recordings import Finding, Imu
 
 REST_TOLERANCE: Final = 0.6
@@ -79,7 +79,7 @@ def check_sampling(imu: Imu) -> list[Finding]:
         level = "warning" if sampling.lost_fraction > MOST_LOST else "info"
         text = (
             f"Lost {sampling.lost} of {sampling.samples + sampling.lost} packets "
-            f"({100 * sampling.lost_fraction:.1f} %) in {sampling.gaps} gaps, "
+            f"({100 * sampling.lost_fraction:.1f} %) in {_counted(sampling.gaps, 'gap')}, "
             f"the longest {sampling.longest_gap_s:.3f} s."
         )
         findings.append(_say(imu, level, text))
@@ -149,7 +149,7 @@ def check_angular_rate(imu: Imu) -> list[Finding]:
     """Say whether the gyroscope agrees with how gravity turns: its unit, sign and bias."""
     if np.isnan(imu.angular_rate).all():
         return []
-    scale = better_scale(imu.time, imu.specific_force, imu.angular_rate)
+    scale = _gyroscope_scale(imu)
     fastest = float(np.nanmax(np.linalg.norm(imu.angular_rate, axis=1)))
     if abs(scale) < 1.0 or fastest > LARGEST_RATE:
         text = (
@@ -158,14 +158,23 @@ def check_angular_rate(imu: Imu) -> list[Finding]:
         return [_say(imu, "error", text)]
     if scale < 0.0:
         text = (
-            "The gyroscope turns against the accelerometer's gravity: a sign or an axis of one of them is exchanged; "
-            "bring both into the same right-handed axes, with specific force (at rest the upward axis reads +9.81)."
+            "The gyroscope turns against gravity or the orientation: a sign or an axis is exchanged; bring all into "
+            "the same right-handed axes, with specific force (at rest the upward axis reads +9.81)."
         )
         return [_say(imu, "error", text)]
     rest = find_rest(imu.time, imu.specific_force, imu.angular_rate)
     if rest.spread < DEAD_STILL and rest.angular_rate > RESTING_RATE:
         return [_say(imu, "warning", f"Reads {rest.angular_rate:.2f} rad/s at rest: remove the gyroscope's bias.")]
     return []
+
+
+def _gyroscope_scale(imu: Imu) -> float:
+    """Return what the gyroscope must be multiplied by, as gravity tells, or else the device's own orientation."""
+    scale = better_scale(imu.time, imu.specific_force, imu.angular_rate)
+    if scale != 1.0 or imu.R_ref_sensor is None:
+        return scale
+    told = scale_by_orientation(imu.time, imu.R_ref_sensor, imu.angular_rate)
+    return told if np.isfinite(told) else 1.0
 
 
 def check_saturation(imu: Imu) -> list[Finding]:
@@ -271,3 +280,7 @@ def summarize_imu(imu: Imu) -> dict[str, Any]:
 
 def _say(imu: Imu, level: str, text: str) -> Finding:
     return Finding(level, f"sensor {imu.name}", text)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from kinefuse.inertial.sampling import single_step
-from kinefuse.rotations import matrix_from_rotvec
+from kinefuse.rotations import matrix_from_rotvec, rotvec_from_matrix
 
 SCALES: Final = (1.0, -1.0, np.pi / 180.0, -np.pi / 180.0)
 """What the gyroscope's values may have to be multiplied by to be rad/s in the accelerometer's axes."""
@@ -29,6 +29,9 @@ FASTEST_SLOW: Final = 30.0
 """Values that never exceed this are taken to be rad/s: no movement worth recording is slower than 30 deg/s."""
 
 AGREES: Final = np.deg2rad(12.0)
+SURE: Final = 0.7
+"""Correlation between gyroscope and orientation from which on their sizes are compared."""
+
 FEWEST_MOMENTS: Final = 10
 MOST_MOMENTS: Final = 400
 
@@ -56,6 +59,29 @@ def better_scale(time: np.ndarray, specific_force: np.ndarray, angular_rate: np.
         if its < min(AGREES, 0.4 * own, least):
             best, least = scale, its
     return best
+
+
+def scale_by_orientation(time: np.ndarray, R_ref_sensor: np.ndarray, angular_rate: np.ndarray) -> float:
+    """Return the one of `SCALES` by which the gyroscope explains the device's own orientation; NaN if none does.
+
+    Parameters
+    ----------
+    time : (T,) seconds
+    R_ref_sensor : (T, 3, 3) sensor to a fixed frame
+    angular_rate : (T, 3), rad/s in the sensor's axes if its unit is right
+    """
+    step = np.diff(time)
+    turned = rotvec_from_matrix(np.swapaxes(R_ref_sensor[:-1], 1, 2) @ R_ref_sensor[1:]) / step[:, None]
+    rate = 0.5 * (angular_rate[1:] + angular_rate[:-1])
+    good = np.isfinite(turned).all(axis=1) & np.isfinite(rate).all(axis=1)
+    good &= step < 1.5 * np.median(step) if len(step) else good
+    x, y = rate[good].ravel(), turned[good].ravel()
+    if good.sum() < FEWEST_MOMENTS or not x.any() or not y.any():
+        return float("nan")
+    correlation = float(x @ y / np.sqrt((x @ x) * (y @ y)))
+    size = float(np.copysign(np.sqrt((y @ y) / (x @ x)), correlation))
+    near = [scale for scale in SCALES if 0.5 < size / scale < 2.0]
+    return near[0] if near and abs(correlation) > SURE else float("nan")
 
 
 def _predictions(time: np.ndarray, force: np.ndarray, rate: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,0 +1,32 @@
+"""A result against the truth that lies beside its trial."""
+
+from typing import Any
+
+from kinefuse.metrics.compare import compare_motions
+from kinefuse.metrics.groups import GROUPS
+from kinefuse.motion import Motion
+
+
+def compare_with_truth(motion: Motion, truth: Motion) -> dict[str, Any]:
+    """Return errors for ``quality.json``, by groups of joints, by joint and by coordinate.
+
+    Parameters
+    ----------
+    motion, truth
+
+    Returns
+    -------
+    ``frames`` compared; ``groups`` with one row each for ``lower``, ``upper`` and ``all``; ``rows`` with all that
+    `kinefuse.metrics.compare.Comparison.rows` tells. Degrees and millimetres.
+
+    Raises
+    ------
+    KinefuseError
+        If the two have no time in common.
+    """
+    comparison = compare_motions(motion, truth)
+    return {
+        "frames": comparison.frames,
+        "groups": {group: comparison.summary(group) for group in GROUPS},
+        "rows": comparison.rows(),
+    }
