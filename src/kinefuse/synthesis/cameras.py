@@ -69,7 +69,7 @@ class DetectorFaults:
 def camera_ring(
     count: int = 4,
     centre: tuple[float, float, float] = (0.0, 0.95, 0.0),
-    radii: tuple[float, float] = (5.2, 4.2),
+    radii: tuple[float, float] = (6.0, 5.2),
     seed: int = 0,
     size: tuple[int, int] = (1920, 1080),
 ) -> tuple[Camera, ...]:
