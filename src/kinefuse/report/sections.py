@@ -9,15 +9,16 @@ import numpy as np
 
 from kinefuse.body.models import BodyModel
 from kinefuse.conventions import PROVENANCE
+from kinefuse.inertial.checks import summarize_imu
 from kinefuse.motion import Motion
-from kinefuse.recordings import Finding, Imu, Recording, Subject
+from kinefuse.recordings import Finding, Recording, Subject
 from kinefuse.report.agreement import median_px, reprojection_errors
 from kinefuse.report.markup import UNKNOWN, counted, number, percent, section, table, text
 from kinefuse.report.tables import provenance_table
 from kinefuse.report.wording import spoken_segment
 
 LEVELS: Final = {"error": "Cannot be used", "warning": "Take care", "info": "For information"}
-MANY: Final = 6
+SHOWN: Final = {"error": 20, "warning": 8, "info": 3}
 """More sentences of one level than this are folded away behind the first ones."""
 CONTENTS: Final = {
     "recorded": "Recording",
@@ -71,7 +72,8 @@ def summary(motion: Motion, quality: Mapping[str, Any], recording: Recording | N
     if person:
         sentences.insert(0, f"Subject: {person}.")
     if motion.estimator:
-        sentences.append(f"Estimated with {text(motion.estimator)}.")
+        reason = str(quality.get("estimator_reason") or "").strip().rstrip(".")
+        sentences.append(f"Estimated with {text(motion.estimator)}{': ' + text(reason) if reason else ''}.")
     sentences.append(_measured_part(motion.provenance))
     sentences.append(_count_findings(quality))
     return " ".join(sentence for sentence in sentences if sentence)
@@ -153,10 +155,10 @@ def findings_list(findings: Iterable[Mapping[str, Any]]) -> str:
     everything = list(findings)
     for level, title in LEVELS.items():
         items = [_finding(f, level, title) for f in everything if _level(f) == level]
-        parts.append(f'<ul class="findings">{"".join(items[:MANY])}</ul>' if items else "")
-        if len(items) > MANY:
-            rest = f'<ul class="findings">{"".join(items[MANY:])}</ul>'
-            parts.append(f"<details><summary>{len(items) - MANY} more of this kind</summary>{rest}</details>")
+        parts.append(f'<ul class="findings">{"".join(items[: SHOWN[level]])}</ul>' if items else "")
+        if len(items) > SHOWN[level]:
+            rest = f'<ul class="findings">{"".join(items[SHOWN[level] :])}</ul>'
+            parts.append(f"<details><summary>{len(items) - SHOWN[level]} more of this kind</summary>{rest}</details>")
     return "".join(parts) or "<p>The checks found nothing to report.</p>"
 
 
@@ -242,43 +244,30 @@ def sensor_table(measured: Mapping[str, Any], recording: Recording | None) -> st
     imus = recording.imus if recording is not None else ()
     if not imus and not measured:
         return ""
-    rows = [_sensor_row(imu, measured.get(imu.name) or {}) for imu in imus]
+    rows = [_sensor_row(imu.name, _mapping(measured.get(imu.name)) or summarize_imu(imu)) for imu in imus]
     worn = {imu.name for imu in imus}
-    rows += [[text(name), *[UNKNOWN] * 4, _extras(numbers)] for name, numbers in measured.items() if name not in worn]
-    head = ["Sensor", "Worn on", "Rate", "Lost samples", "Clock", "Found"]
-    if all(row[-1] == UNKNOWN for row in rows):
-        head, rows = head[:-1], [row[:-1] for row in rows]
-    return "<h3>Body-worn sensors</h3>" + table(head, rows)
+    rows += [_sensor_row(name, _mapping(numbers)) for name, numbers in measured.items() if name not in worn]
+    head = ["Sensor", "Worn on", "Rate", "Lost", "Longest gap", "At rest", "Start"]
+    note = (
+        '<p class="note">At rest an accelerometer should read 9.81 m/s²; a dash there means that the sensor never '
+        "rested.</p>"
+    )
+    return "<h3>Body-worn sensors</h3>" + table(head, rows) + note
 
 
-def _sensor_row(imu: Imu, numbers: Mapping[str, Any]) -> list[str]:
-    rate, lost = imu_rate_and_loss(imu)
-    offset = numbers.get("start_s", numbers.get("offset_s"))
-    clock = number(offset, 3, " s") if offset is not None else ("known" if imu.start_is_known else "unknown")
-    worn = text(spoken_segment(imu.segment))
-    return [text(imu.name), worn, number(rate, 0, " Hz"), percent(lost), clock, _extras(numbers)]
-
-
-def _extras(numbers: Any) -> str:
-    """Return whatever else the quality file tells of a sensor, as ``name value`` pairs."""
-    if not isinstance(numbers, Mapping):
-        return text(numbers)
-    shown = [
-        f"{text(str(key).replace('_', ' '))} {number(value, 2)}"
-        for key, value in numbers.items()
-        if isinstance(value, int | float) and not isinstance(value, bool) and key not in {"start_s", "offset_s"}
+def _sensor_row(name: str, numbers: Mapping[str, Any]) -> list[str]:
+    start = numbers.get("start_s")
+    rest = numbers.get("resting_specific_force") if numbers.get("is_ever_at_rest", True) else None
+    gap = numbers.get("longest_gap_s")
+    return [
+        text(name),
+        text(spoken_segment(str(numbers.get("segment", UNKNOWN)))),
+        number(numbers.get("rate_hz"), 0, " Hz"),
+        percent(numbers.get("lost_fraction")),
+        number(1000 * gap, 0, " ms") if isinstance(gap, int | float) else UNKNOWN,
+        number(rest, 2),
+        number(start, 3, " s") if start is not None else "unknown",
     ]
-    return ", ".join(shown) or UNKNOWN
-
-
-def imu_rate_and_loss(imu: Imu) -> tuple[float, float]:
-    """Return a sensor's sample rate in hertz and the fraction of samples that are missing or unreadable."""
-    if len(imu.time) < 2:
-        return float("nan"), float("nan")
-    step = float(np.median(np.diff(imu.time)))
-    expected = round(float(imu.time[-1] - imu.time[0]) / step) + 1
-    good = int(np.isfinite(imu.specific_force).all(axis=1).sum())
-    return 1.0 / step, max(0.0, 1.0 - good / expected)
 
 
 # ---- how it was made

@@ -78,7 +78,11 @@ def _asymmetry(left: float, right: float) -> str:
     if not np.isfinite(left + right):
         return UNKNOWN
     difference, larger = right - left, max(left, right)
-    share = f' <span class="between">{number(100 * abs(difference) / larger, 0, " %")}</span>' if larger > 5 else ""
+    share = (
+        f' <span class="between">{number(100 * abs(difference) / larger, 0, " %")}</span>'
+        if larger > 5
+        else ' <span class="between">&nbsp;</span>'
+    )
     return ("+" if difference >= 0.5 else "") + number(difference, 0, "°") + share
 
 
