@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from examples import joint_center_recording, swinging_motion, video_recording, with_points
 
-from kinefuse.body.angles import COORDINATES
 from kinefuse.conventions import (
     COORDINATE_INDEX,
+    COORDINATES,
     INFERRED,
     KEYPOINTS,
     MEASURED,
@@ -100,9 +100,7 @@ def test_left_and_right_are_alike(estimator: Estimator, recording: Recording, mo
     centers = recording.joint_centers
     assert centers is not None
     flip = np.diag([1.0, 1.0, -1.0])
-    mirrored = estimator.estimate(
-        with_points(recording, centers.positions[:, mirror_permutation(KEYPOINTS)] @ flip)
-    )
+    mirrored = estimator.estimate(with_points(recording, centers.positions[:, mirror_permutation(KEYPOINTS)] @ flip))
     expected = flip @ motion.R_world_segment[:, mirror_permutation(SEGMENTS)] @ flip
     assert geodesic_angle(mirrored.R_world_segment, expected).max() < EXACT
     limbs = [i for i, name in enumerate(COORDINATES) if name[-2:] in {"_l", "_r"}]

@@ -19,7 +19,7 @@ from kinefuse.body.initial_pose import fill_in_time, initial_pose
 from kinefuse.body.kinematics import local_from_world
 from kinefuse.body.models import BodyModel
 from kinefuse.body.point_terms import Pose, Targets
-from kinefuse.body.priors import OFFSETS, _zxy_with_jacobian
+from kinefuse.body.priors import OFFSETS, zxy_with_jacobian
 from kinefuse.conventions import (
     COORDINATE_INDEX,
     COORDINATES,
@@ -186,10 +186,10 @@ def angle_sd(R_world_segment: torch.Tensor, covariance: torch.Tensor) -> np.ndar
     for joint in JOINT_ANGLES:
         p, c = SEGMENT_INDEX[joint.parent], SEGMENT_INDEX[joint.child]
         relative = blocks[:, c, :, c] + blocks[:, p, :, p] - blocks[:, c, :, p] - blocks[:, p, :, c]
-        rates = _zxy_with_jacobian(frames[:, p].transpose(-1, -2) @ frames[:, c])[1] @ frames[:, c].transpose(-1, -2)
+        rates = zxy_with_jacobian(frames[:, p].transpose(-1, -2) @ frames[:, c])[1] @ frames[:, c].transpose(-1, -2)
         variance = (rates @ relative @ rates.transpose(-1, -2)).diagonal(dim1=-2, dim2=-1)
         out[:, [COORDINATE_INDEX[name] for name in joint.coordinates]] = variance.clamp(min=0).sqrt().numpy()
-    rates = _zxy_with_jacobian(frames[:, 0])[1] @ frames[:, 0].transpose(-1, -2)
+    rates = zxy_with_jacobian(frames[:, 0])[1] @ frames[:, 0].transpose(-1, -2)
     pelvis = (rates @ blocks[:, 0, :, 0] @ rates.transpose(-1, -2)).diagonal(dim1=-2, dim2=-1)
     names = ("pelvis_tilt", "pelvis_list", "pelvis_rotation")
     out[:, [COORDINATE_INDEX[name] for name in names]] = pelvis.clamp(min=0).sqrt().numpy()

@@ -94,16 +94,17 @@ def joint_coordinates(R_parent_segment: torch.Tensor) -> tuple[torch.Tensor, tor
     """
     prior = joint_prior()
     between = OFFSETS[_PARENTS].transpose(-1, -2) @ R_parent_segment @ OFFSETS
-    angles, rates = _zxy_with_jacobian(between)
+    angles, rates = zxy_with_jacobian(between)
     rates = rates @ OFFSETS.transpose(-1, -2)
     balls = prior.is_ball.nonzero()[:, 0]
-    vectors, vector_rates = _rotvec_with_jacobian(R_parent_segment[..., balls, :, :])
+    vectors, vector_rates = rotvec_with_jacobian(R_parent_segment[..., balls, :, :])
     angles[..., balls, :] = vectors[..., [2, 0, 1]]
     rates[..., balls, :, :] = vector_rates[..., [2, 0, 1], :]
     return angles * prior.signs, rates * prior.signs[..., None]
 
 
-def _zxy_with_jacobian(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def zxy_with_jacobian(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return Z-X-Y angles (..., 3) of matrices (..., 3, 3), and their derivative by a body-fixed turn, radians."""
     z = torch.atan2(-matrix[..., 0, 1], matrix[..., 1, 1])
     x = torch.asin(matrix[..., 2, 1].clamp(-1, 1))
     y = torch.atan2(-matrix[..., 2, 0], matrix[..., 2, 2])
@@ -122,8 +123,11 @@ def skew(v: torch.Tensor) -> torch.Tensor:
     return torch.stack(rows, dim=-1).reshape(*v.shape[:-1], 3, 3)
 
 
-def _rotvec_with_jacobian(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Rotation vector and its derivative by a body-fixed turn (the inverse right Jacobian of SO(3), Chirikjian)."""
+def rotvec_with_jacobian(matrix: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return rotation vectors (..., 3) of matrices (..., 3, 3), and their derivative by a body-fixed turn, radians.
+
+    The derivative is the inverse right Jacobian of SO(3) (Chirikjian 2012).
+    """
     vector = log_rotation(matrix)
     angle = torch.linalg.norm(vector, dim=-1).clamp(1e-4, np.pi - 1e-3)
     factor = 1 / angle**2 - (1 + angle.cos()) / (2 * angle * angle.sin())

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kinefuse.body.fit_points import PointSet, fit_points
-from kinefuse.body.fitting import FitConfig
+from kinefuse.body.fitting import FitConfig, PosePrior
 from kinefuse.body.markers import fit_markers, recognise_markers
 from kinefuse.body.models import BodyModel, load_anny
 from kinefuse.conventions import JOINTS, KEYPOINTS
@@ -23,6 +23,8 @@ from kinefuse.recordings import JointCenters, Recording
 OFFSET_SD_M = {"hip": 0.02, "shoulder": 0.015, "nose": 0.02, "eye": 0.02, "ear": 0.02, "head_top": 0.03, "neck": 0.02}
 OTHER_OFFSET_SD_M = 0.012
 MINIMUM_POINTS = 6
+ROBUST_M = 0.1
+PAPER_NOISE_SD = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +39,7 @@ class SmplifyThreeD:
     floor_sd : metres that the model cannot be expected to follow
     offsets : let points lie a constant offset beside the model's
     use_covariance : weight points by their covariance where it is known
+    pose_prior : a prior of whole poses beside that of single joints
     body : the body model; None is the embedded one
     """
 
@@ -46,6 +49,7 @@ class SmplifyThreeD:
     floor_sd: float = 0.012
     offsets: bool = True
     use_covariance: bool = True
+    pose_prior: PosePrior | None = None
     body: BodyModel | None = None
 
     def estimate(self, recording: Recording) -> Motion:
@@ -72,6 +76,7 @@ class SmplifyThreeD:
             floor_sd=self.floor_sd,
             stature_m=recording.subject.height_m if self.offsets else None,
             estimator=self.name,
+            extra=self.pose_prior,
         )
         if ignored:
             motion = motion.with_notes(f"Points without a place on the body model were ignored: {', '.join(ignored)}.")
@@ -85,12 +90,26 @@ class SmplifyThreeD:
 
 
 def paper_preset() -> SmplifyThreeD:
-    """Return SMPLify's own settings, for fair comparison: frame by frame, generic prior, no smoothing, no covariance.
+    """Return SMPLify's own settings, for fair comparison.
 
-    One difference remains, in its favour: the shape is common to all frames of a trial.
+    Every frame by itself; the generic pose prior that is a mixture of Gaussians, and joint limits; Geman-McClure with
+    σ = 100 mm; no smoothing, no covariance, no offsets. One difference remains, in its favour: the shape is common to
+    all frames of a trial.
     """
-    fit = FitConfig(angular_acceleration_sd=np.inf, acceleration_sd=np.inf, robust_sd=10.0)
-    return SmplifyThreeD(name="smplify3d:paper", fit=fit, offsets=False, use_covariance=False)
+    from kinefuse.body.pose_mixture import pose_mixture_prior
+
+    alone = FitConfig(
+        prior_spread=np.inf, angular_acceleration_sd=np.inf, acceleration_sd=np.inf, robust_sd=ROBUST_M / PAPER_NOISE_SD
+    )
+    return SmplifyThreeD(
+        name="smplify3d:paper",
+        fit=alone,
+        noise_sd=PAPER_NOISE_SD,
+        floor_sd=0.0,
+        offsets=False,
+        use_covariance=False,
+        pose_prior=pose_mixture_prior,
+    )
 
 
 def _joint_centers(recording: Recording) -> JointCenters:
