@@ -1,5 +1,7 @@
 """Virtual IMUs against motions whose readings are known by hand."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 
 from kinefuse.conventions import COORDINATES, GRAVITY, IMU_SITES, JOINTS, SEGMENT_INDEX, SEGMENTS
 from kinefuse.errors import KinefuseError
+from kinefuse.formats.bvh import read_bvh
 from kinefuse.motion import Motion
 from kinefuse.rotations import geodesic_angle, matrix_from_rotvec
 from kinefuse.synthesis.gait import walk
@@ -15,6 +18,8 @@ from kinefuse.synthesis.imus import (
     ideal_imu,
     packets_that_arrive,
     site_offsets,
+    smoothed,
+    smoothed_rotations,
     valid_runs,
     virtual_imus,
     with_faults,
@@ -217,3 +222,38 @@ def test_lost_packets(frames: int, share: float, seed: int) -> None:
     assert len(kept) == frames
     if share == 0:
         assert kept.all()
+
+
+def test_smoothing_keeps_slow_movement_and_removes_jitter() -> None:
+    slow = np.sin(2 * np.pi * 1.0 * TIME)[:, None]
+    jitter = np.random.default_rng(0).normal(size=(241, 1))
+    assert np.abs(smoothed(slow, 120.0, 8.0) - slow)[20:-20].max() < 0.01
+    assert smoothed(jitter, 120.0, 8.0).std() < 0.5
+    with pytest.raises(KinefuseError, match="60 Hz"):
+        smoothed(slow, 120.0, 70.0)
+
+
+def test_smoothed_rotations_are_rotations() -> None:
+    turns = about([0, 0.6, 0.8], 2 * np.sin(6 * TIME))
+    out = smoothed_rotations(turns, 120.0, 8.0)
+    assert np.allclose(out @ np.swapaxes(out, 1, 2), np.eye(3))
+    assert np.allclose(np.linalg.det(out), 1.0)
+    assert np.rad2deg(geodesic_angle(out, turns)[20:-20]).max() < 2.5
+
+
+def test_motion_capture_of_a_walk_reads_like_a_walk(data: Path) -> None:
+    """The mean force over a walk is gravity, the foot swings with some 8 rad/s, and smoothing takes out the jitter."""
+    clip = read_bvh(data / "mocap" / "cmu_007.zip", 2.54 / 45, "07_01.bvh")
+    positions, rotations = clip.forward_kinematics()
+    joint = clip.names.index("RightFoot")
+    motion = rigid(clip.time, rotations[:, joint], positions[:, joint])
+    times = np.arange(0.2, clip.time[-1] - 0.2, 0.01)
+    raw = ideal_imu(motion, "foot_r", NO_OFFSET, ALIGNED, times)
+    smooth = ideal_imu(motion, "foot_r", NO_OFFSET, ALIGNED, times, smooth_hz=8.0)
+    assert smooth.R_ref_sensor is not None
+    world = np.einsum("tij,tj->ti", smooth.R_ref_sensor, smooth.specific_force).mean(0)
+    assert np.allclose(world[2], GRAVITY, atol=0.5)
+    assert np.abs(world[:2]).max() < 0.8
+    assert 6 < np.linalg.norm(smooth.angular_rate, axis=1).max() < 10
+    largest = [np.linalg.norm(imu.specific_force, axis=1).max() for imu in (smooth, raw)]
+    assert largest[0] < 45 < 60 < largest[1]

@@ -96,6 +96,7 @@ def ideal_imu(
     offset: np.ndarray,
     R_segment_sensor: np.ndarray,
     times: np.ndarray,
+    smooth_hz: float | None = None,
 ) -> Imu:
     """Return what a perfect sensor on a segment reads.
 
@@ -106,6 +107,8 @@ def ideal_imu(
     offset : (3,) metres from the segment's joint, in segment axes
     R_segment_sensor : (3, 3) mounting
     times : (N,) seconds, on the motion's clock
+    smooth_hz : cut-off of `smoothed`, for motion capture, whose jitter of a millimetre is 10 m/s² after two
+        derivatives; None takes the motion as it is
 
     Returns
     -------
@@ -129,7 +132,13 @@ def ideal_imu(
     out = [np.full((len(times), 3), np.nan), np.full((len(times), 3), np.nan), np.full((len(times), 3, 3), np.nan)]
     for run in runs:
         inside = (times >= motion.time[run.start]) & (times <= motion.time[run.stop - 1])
-        readings = _readings(motion.time[run], place[run], rotation[run], R_segment_sensor, times[inside])
+        where, turn = place[run], rotation[run]
+        if smooth_hz is not None:
+            where, turn = (
+                smoothed(where, motion.rate_hz, smooth_hz),
+                smoothed_rotations(turn, motion.rate_hz, smooth_hz),
+            )
+        readings = _readings(motion.time[run], where, turn, R_segment_sensor, times[inside])
         for whole, part in zip(out, readings, strict=True):
             whole[inside] = part
     return Imu(
@@ -158,6 +167,36 @@ def _readings(
     R_world_sensor = turn @ R_segment_sensor
     force = acceleration(time, place, times) + GRAVITY * np.array(UP)
     return np.einsum("tji,tj->ti", R_world_sensor, force), rate @ R_segment_sensor, R_world_sensor
+
+
+def smoothed(values: np.ndarray, rate_hz: float, cutoff_hz: float) -> np.ndarray:
+    """Return values (T, ...) after a Butterworth low-pass of second order, forwards and backwards (Winter 2009).
+
+    Parameters
+    ----------
+    values : without NaN, evenly sampled
+    rate_hz : samples a second
+    cutoff_hz : 6 to 10 Hz is usual for human movement
+
+    Raises
+    ------
+    KinefuseError
+        If the cut-off does not lie between zero and half the sampling rate.
+    """
+    from scipy.signal import butter, sosfiltfilt
+
+    if not 0 < cutoff_hz < rate_hz / 2:
+        raise KinefuseError(f"A cut-off between 0 and {rate_hz / 2:g} Hz was expected, got {cutoff_hz:g} Hz.")
+    filters = butter(2, cutoff_hz, fs=rate_hz, output="sos")
+    pad = min(len(values) - 1, max(int(2 * rate_hz / cutoff_hz), 9))
+    return np.asarray(sosfiltfilt(filters, values, axis=0, padlen=pad))
+
+
+def smoothed_rotations(matrices: np.ndarray, rate_hz: float, cutoff_hz: float) -> np.ndarray:
+    """Return rotations (T, 3, 3) after `smoothed`: the rotation nearest to the smoothed matrix."""
+    u, _, vt = np.linalg.svd(smoothed(matrices, rate_hz, cutoff_hz))
+    u[..., -1] *= np.linalg.det(u @ vt)[..., None]
+    return u @ vt
 
 
 def acceleration(time: np.ndarray, place: np.ndarray, times: np.ndarray) -> np.ndarray:
@@ -199,6 +238,7 @@ def virtual_imus(
     rate_hz: float = 100.0,
     faults: ImuFaults | None = None,
     nominal: Mapping[str, np.ndarray] | None = None,
+    smooth_hz: float | None = None,
 ) -> tuple[Imu, ...]:
     """Return noisy sensors, each with its own time stamps, mounting, bias, lost packets and heading.
 
@@ -211,6 +251,7 @@ def virtual_imus(
     faults : None takes the defaults of `ImuFaults`
     nominal : (3, 3) mountings, sensor to segment, of sensors that were put on with care; the identity where a segment
         is not in it
+    smooth_hz : cut-off for motions from motion capture, see `ideal_imu`
 
     Returns
     -------
@@ -231,7 +272,7 @@ def virtual_imus(
         mounting = (nominal or {}).get(segment, np.eye(3)) @ careless_mounting(rng, faults.mounting_sd_rad)
         place = offsets[segment] + rng.normal(0.0, faults.place_sd_m, 3)
         times = np.arange(motion.time[0] + rng.uniform(0.0, 1.0 / rate_hz), motion.time[-1], 1.0 / rate_hz)
-        sensors.append(with_faults(ideal_imu(motion, segment, place, mounting, times), rng, faults))
+        sensors.append(with_faults(ideal_imu(motion, segment, place, mounting, times, smooth_hz), rng, faults))
     return tuple(sensors)
 
 
