@@ -152,7 +152,7 @@ def test_stance_feet_do_not_skate(motion: Motion, soles: np.ndarray, side: int) 
     flat = walking(motion) & (ball[:, 1] < 0.006) & (heel[:, 1] < 0.006)
     drifts = [np.ptp(ball[run][:, [0, 2]], axis=0).max() for run in runs(flat) if len(run) > 40]
     assert len(drifts) >= 3
-    assert max(drifts) < 0.02
+    assert max(drifts) < 0.01
 
 
 def runs(mask: np.ndarray) -> list[np.ndarray]:

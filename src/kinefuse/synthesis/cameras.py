@@ -1,7 +1,7 @@
 """Camera rigs, and keypoints as a detector would find them: biased, jittering, unsure where the body hides a point.
 
 A detector's error has three parts here. Its idea of where a joint lies is off by a constant place on the body, most of
-all at the hips (as Needham et al., *Sci. Rep.* 11:20673, 2021, found for several detectors; here 2.5 cm there and 1.2 cm
+all at the hips (as Needham et al., *Sci. Rep.* 11:20673, 2021, found for several detectors; 2.5 cm there and 1.2 cm
 elsewhere); it jitters, partly from frame to frame, partly over a few frames; and where trunk or limbs hide the point it
 guesses, less surely and less well.
 """
