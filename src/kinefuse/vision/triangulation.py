@@ -26,6 +26,12 @@ MOST_VIEWS_FOR_SUBSETS = 8
 
 NOISE_SAMPLE = 20_000
 
+REJECT_AT = 3.2
+"""Multiple of the median error above which a view is left out: 3.8 standard deviations of Gaussian noise in an image.
+
+Of 2, 2.5, 3.2, 4 and 5, this gave the smallest mean error of the demo's points against their truth (two seeds).
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Triangulation:
@@ -68,8 +74,8 @@ def triangulate(
     pixels : (T, V, K, 2) pixels of the calibrated, distorted images; NaN where not seen
     confidence : (T, V, K) 0 where not seen; an observation's variance is taken as inversely proportional to it
     min_confidence : observations with less are left out
-    max_error_px : reprojection error above which a view is not used; None sets five times the median of all first
-        errors, within 0.25 % and 2 % of the image diagonal
+    max_error_px : reprojection error above which a view is not used; None sets `REJECT_AT` times the median of all
+        first errors, within 0.25 % and 2 % of the image diagonal
     min_views : views that must agree, at least 2
     steps : Gauss-Newton steps after the linear solution
 
@@ -177,7 +183,7 @@ def _default_limit(errors: np.ndarray, stack: CameraStack) -> float:
     diagonal = float(np.median(stack.diagonal_px))
     known = errors[np.isfinite(errors)]
     typical = float(np.median(known)) if known.size else np.inf
-    return float(np.clip(5.0 * typical, 0.0025 * diagonal, 0.02 * diagonal))
+    return float(np.clip(REJECT_AT * typical, 0.0025 * diagonal, 0.02 * diagonal))
 
 
 def _agreeing_views(
