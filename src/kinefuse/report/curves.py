@@ -6,6 +6,7 @@ import numpy as np
 
 from kinefuse.conventions import INFERRED, INTERPOLATED
 from kinefuse.motion import Motion
+from kinefuse.report.agreement import nearest_frames
 from kinefuse.report.markup import section, text
 from kinefuse.report.packing import base64_text, pack_floats, runs, thin_frames
 from kinefuse.report.wording import GROUPS, Movement, near_singular, plain_angle_sd, plain_angles
@@ -48,8 +49,9 @@ def curve_data(motion: Motion, truth: Motion | None = None) -> dict[str, Any]:
             curve["provenance"] = base64_text(provenance.astype(np.uint8))
             if name in sds:
                 curve["sd"] = pack_floats(np.round(sds[name][kept], 2))
-            if name in truth_angles:
-                curve["truth"] = pack_floats(np.round(truth_angles[name][truth_kept], 2))
+            if truth is not None and name in truth_angles:
+                turns = whole_turns(motion.time, angles[name], truth.time, truth_angles[name])
+                curve["truth"] = pack_floats(np.round(truth_angles[name][truth_kept] + turns, 2))
             curves.append(curve)
         plots.append(
             {"key": movement.key, "title": movement.title, "curves": curves, "spans": _spans(motion, movement)}
@@ -59,6 +61,20 @@ def curve_data(motion: Motion, truth: Motion | None = None) -> dict[str, Any]:
         "truthTime": pack_floats(truth.time[truth_kept]) if truth is not None else "",
         "plots": plots,
     }
+
+
+def whole_turns(time: np.ndarray, angle: np.ndarray, other_time: np.ndarray, other: np.ndarray) -> float:
+    """Return the whole turns, in degrees, that bring `other` next to `angle`: 350° and -10° are one heading.
+
+    Parameters
+    ----------
+    time, other_time : (T,), (N,) seconds
+    angle, other : (T,), (N,) degrees, NaN where unknown
+    """
+    nearest = nearest_frames(other_time, time)
+    difference = (angle - other[nearest])[nearest >= 0]
+    difference = difference[np.isfinite(difference)]
+    return 360.0 * round(float(np.median(difference)) / 360.0) if len(difference) else 0.0
 
 
 def _spans(motion: Motion, movement: Movement) -> list[list[float]]:

@@ -119,23 +119,28 @@ def read_frame(path: Path, frame: int) -> tuple[int, np.ndarray]:
     KinefuseError
         If the video cannot be read.
     """
+    position, image = _decode(path, frame)
+    if image is None and position > 0:  # the video is shorter than its times say
+        position, image = _decode(path, position - 1)
+    if image is None:
+        raise KinefuseError(f"{path}: frame {frame} cannot be read; check that the video is whole.")
+    return position, image
+
+
+def _decode(path: Path, frame: int) -> tuple[int, np.ndarray | None]:
+    """Return how far the video could be decoded, and the image there if that is as far as was asked."""
     cv2 = import_cv2()
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     try:
-        position, image = 0, None
-        if frame > SEEK_FROM and capture.set(cv2.CAP_PROP_POS_FRAMES, frame):
+        position = 0
+        if SEEK_FROM < frame < capture.get(cv2.CAP_PROP_FRAME_COUNT) and capture.set(cv2.CAP_PROP_POS_FRAMES, frame):
             position = int(capture.get(cv2.CAP_PROP_POS_FRAMES))
         while position < frame and capture.grab():
             position += 1
         good, image = capture.read()
-        if not good:  # shorter than its times say
-            good, image = capture.retrieve()
-            position -= 1
     finally:
         capture.release()
-    if not good or image is None:
-        raise KinefuseError(f"{path}: frame {frame} cannot be read; check that the video is whole.")
-    return position, image
+    return position, image if good else None
 
 
 def skeleton_lines(motion: Motion, body: BodyModel | None, frame: int) -> list[tuple[str, np.ndarray]]:
