@@ -119,6 +119,15 @@ def test_balancing(balancing: Path, tmp_path: Path, capsys: Capture) -> None:
     assert "can be run" in out
 
 
+def test_an_unreadable_video_is_one_error(tmp_path: Path) -> None:
+    trial = write_video_trial(tmp_path / "trial", [(640, 360), (640, 360)])
+    (trial / "videos" / "cam_1.mp4").unlink()
+    (trial / "videos" / "cam_1.mp4").write_bytes(b"no video")
+    inspection = inspect_trial(trial)
+    assert [finding.about for finding in inspection.findings if finding.level == "error"] == ["camera cam_1"]
+    assert inspection.obstacle is not None
+
+
 def test_a_view_without_a_rate_is_an_obstacle() -> None:
     from kinefuse.cli.views import inspect_view
 

@@ -3,11 +3,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from imu_examples import swinging_imu
 
 from kinefuse.conventions import GRAVITY
 from kinefuse.inertial.checks import check_imu, check_imus, clipped_samples, summarize_imu
 from kinefuse.recordings import Imu
+from kinefuse.rotations import matrix_from_rotvec
 
 
 def errors(imu: Imu) -> list[str]:
@@ -115,6 +119,24 @@ def test_summary_holds_plain_numbers() -> None:
     assert summary["rate_hz"] == pytest.approx(100.0)
     assert summary["is_ever_at_rest"] is True
     assert all(value is None or isinstance(value, str | int | float) for value in summary.values())
+
+
+@given(
+    values=arrays(float, (40, 6), elements=st.one_of(st.just(np.nan), st.floats(-1e3, 1e3))),
+    steps=arrays(float, 40, elements=st.floats(1e-3, 0.5)),
+)
+@settings(max_examples=40, deadline=None)
+def test_no_data_makes_the_checks_fail(values: np.ndarray, steps: np.ndarray) -> None:
+    imu = Imu(
+        name="any",
+        segment="pelvis",
+        time=np.cumsum(steps),
+        specific_force=values[:, :3],
+        angular_rate=values[:, 3:],
+        R_ref_sensor=matrix_from_rotvec(values[:, 3:]),
+    )
+    assert all(finding.level in {"info", "warning", "error"} and finding.text for finding in check_imus([imu]))
+    assert summarize_imu(imu)["samples"] == 40
 
 
 @pytest.mark.parametrize("change", [lambda imu: imu.time[:1], lambda imu: imu.time[:3]])

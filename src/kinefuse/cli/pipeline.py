@@ -225,7 +225,8 @@ def _write(
         truth=None if truth is None else errors_against(truth, motion),
     )
     write_result(out, motion, quality, overwrite=overwrite)
-    report_quality = quality | {"findings": [vars(finding) for finding in prepared.findings]}
+    told = {key: value for key, value in quality.items() if key not in {"motion", "truth"}}  # the report has its own
+    report_quality = told | {"findings": [vars(finding) for finding in prepared.findings]}
     write_report(out / "report.html", motion, report_quality, recording=prepared.recording, body=body, truth=truth)
 
 

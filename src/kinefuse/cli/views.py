@@ -62,7 +62,7 @@ def inspect_view(camera: Camera, view: View) -> ViewFacts:
     if rate is not None and view.video is None:
         parts.append(f"{rate:.4g} Hz")
     parts.append("start unknown" if view.start_s is None else f"starts at {view.start_s:g} s")
-    if rate is None:
+    if rate is None and not any(finding.level == "error" for finding in findings):
         text = "Its frame rate is unknown; add rate_hz to its [[camera]] table in trial.toml."
         findings.append(_say(view, "error", text))
     return ViewFacts(camera=view.camera, told=", ".join(parts), rate_hz=rate, frames=frames, findings=findings)

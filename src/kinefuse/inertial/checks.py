@@ -150,7 +150,7 @@ def check_angular_rate(imu: Imu) -> list[Finding]:
     if np.isnan(imu.angular_rate).all():
         return []
     scale = _gyroscope_scale(imu)
-    fastest = float(np.nanmax(np.linalg.norm(imu.angular_rate, axis=1)))
+    fastest = float(np.nan_to_num(np.linalg.norm(imu.angular_rate, axis=1)).max(initial=0.0))
     if abs(scale) < 1.0 or fastest > LARGEST_RATE:
         text = (
             f"Turns at up to {fastest:.3g} rad/s: its unit looks like deg/s; multiply gyr_x, gyr_y, gyr_z by 0.0174533."

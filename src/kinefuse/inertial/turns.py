@@ -29,6 +29,9 @@ FASTEST_SLOW: Final = 30.0
 """Values that never exceed this are taken to be rad/s: no movement worth recording is slower than 30 deg/s."""
 
 AGREES: Final = np.deg2rad(12.0)
+STANDSTILL: Final = 1e-6
+"""Below this much turning in all there is nothing to compare."""
+
 SURE: Final = 0.7
 """Correlation between gyroscope and orientation from which on their sizes are compared."""
 
@@ -46,7 +49,7 @@ def better_scale(time: np.ndarray, specific_force: np.ndarray, angular_rate: np.
     angular_rate : (T, 3), rad/s if its unit is right
     """
     gravity, predicted = _predictions(time, specific_force, angular_rate)
-    fastest = float(np.nanmax(np.linalg.norm(angular_rate, axis=1), initial=0.0))
+    fastest = float(np.nan_to_num(np.linalg.norm(angular_rate, axis=1)).max(initial=0.0))
     as_it_is = predicted[:, 0]
     best, least = 1.0, np.inf
     for scale, other in zip(SCALES[1:], np.moveaxis(predicted, 1, 0)[1:], strict=True):
@@ -76,10 +79,11 @@ def scale_by_orientation(time: np.ndarray, R_ref_sensor: np.ndarray, angular_rat
     good = np.isfinite(turned).all(axis=1) & np.isfinite(rate).all(axis=1)
     good &= step < 1.5 * np.median(step) if len(step) else good
     x, y = rate[good].ravel(), turned[good].ravel()
-    if good.sum() < FEWEST_MOMENTS or not x.any() or not y.any():
+    length_x, length_y = float(np.linalg.norm(x)), float(np.linalg.norm(y))
+    if good.sum() < FEWEST_MOMENTS or min(length_x, length_y) < STANDSTILL:
         return float("nan")
-    correlation = float(x @ y / np.sqrt((x @ x) * (y @ y)))
-    size = float(np.copysign(np.sqrt((y @ y) / (x @ x)), correlation))
+    correlation = float(x @ y) / (length_x * length_y)
+    size = float(np.copysign(length_y / length_x, correlation))
     near = [scale for scale in SCALES if 0.5 < size / scale < 2.0]
     return near[0] if near and abs(correlation) > SURE else float("nan")
 
