@@ -176,9 +176,8 @@ class ResultViewer:
 
     def stop(self) -> None:
         """End the web server."""
-        if not self.stopped:
-            self.stopped = True
-            self.server.stop()
+        self.stopped = True
+        self.server.stop()
 
 
 def _look_at(client: Any, motion: Motion) -> None:
