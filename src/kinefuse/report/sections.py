@@ -72,8 +72,7 @@ def summary(motion: Motion, quality: Mapping[str, Any], recording: Recording | N
     if person:
         sentences.insert(0, f"Subject: {person}.")
     if motion.estimator:
-        reason = str(quality.get("estimator_reason") or "").strip().rstrip(".")
-        sentences.append(f"Estimated with {text(motion.estimator)}{': ' + text(reason) if reason else ''}.")
+        sentences.append(f"Estimated with {text(motion.estimator)}.")
     sentences.append(_measured_part(motion.provenance))
     sentences.append(_count_findings(quality))
     return " ".join(sentence for sentence in sentences if sentence)
@@ -276,7 +275,7 @@ def _sensor_row(name: str, numbers: Mapping[str, Any]) -> list[str]:
 def made_section(motion: Motion, quality: Mapping[str, Any]) -> str:
     """Return estimator, versions, seed, notes, and where each segment's values come from."""
     facts = [("Estimator", motion.estimator or quality.get("estimator")), ("Body model", motion.body_name)]
-    facts.append(("Seed", quality.get("seed")))
+    facts += [("Why this one", quality.get("estimator_reason")), ("Seed", quality.get("seed"))]
     versions = quality.get("versions")
     if isinstance(versions, Mapping):
         facts.append(("Versions", ", ".join(f"{name} {version}" for name, version in versions.items())))
