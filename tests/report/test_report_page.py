@@ -118,3 +118,10 @@ def test_a_motion_of_which_nothing_is_known() -> None:
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with pytest.raises(KinefuseError, match="cannot be written"):
         write_report(tmp_path / "missing" / "report.html", walking(frames=2), {})
+
+
+def test_a_reference_of_another_time_does_not_spoil_the_report() -> None:
+    motion = walking(frames=5)
+    page = render_report(motion, {}, truth=replace(motion, time=motion.time + 100.0))
+    comparison = page[page.index('<section id="comparison"') :].split("</section>")[0]
+    assert "overlap" in comparison or "within" in comparison

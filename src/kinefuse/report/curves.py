@@ -119,9 +119,10 @@ def _legend(motion: Motion, truth: Motion | None) -> str:
     kept = thin_frames(motion.time, MAX_RATE_HZ, MAX_FRAMES)
     thinned = f" Curves show {len(kept)} of {len(motion.time)} frames." if len(kept) < len(motion.time) else ""
     return (
-        "<p>All angles in degrees against time in seconds; zero is upright standing with hanging arms, palms forward. A "
-        f'gap in a line means that nothing is known there.{thinned} <span class="screen">Tap or point at a plot to read '
-        f'values and to move the body above to that moment.</span></p><p class="legend">{" ".join(keys)}</p>'
+        "<p>All angles in degrees against time in seconds; zero is upright standing with hanging arms, palms "
+        f"forward. A gap in a line means that nothing is known there.{thinned} "
+        '<span class="screen">Tap or point at a plot to read values and to move the body above to that moment.</span>'
+        f'</p><p class="legend">{" ".join(keys)}</p>'
     )
 
 

@@ -81,7 +81,7 @@ def render_report(
         "angles": curves_section(motion, truth),
         "overlay": overlay_section(motion, recording, body),
         "ranges": ranges_section(motion),
-        "comparison": comparison_section(comparison_of(motion, truth)) if truth is not None else "",
+        "comparison": _comparison(motion, truth) if truth is not None else "",
         "made": made_section(motion, quality),
     }
     present = {key: body_html for key, body_html in sections.items() if body_html}
@@ -89,6 +89,14 @@ def render_report(
     data = {"replay": replay_data(motion, recording, body), "curves": curve_data(motion, truth)}
     subject = recording.subject.id if recording is not None and recording.subject.id else "movement report"
     return _document(subject, content, data)
+
+
+def _comparison(motion: Motion, truth: Motion) -> str:
+    """Return the comparison, or the sentence why there is none: the rest of the report is worth having without it."""
+    try:
+        return comparison_section(comparison_of(motion, truth))
+    except KinefuseError as error:
+        return comparison_section({"notes": [str(error)]})
 
 
 def _document(title: str, body: str, data: Mapping[str, Any]) -> str:
