@@ -212,7 +212,7 @@ def write_trial(build: Path, data: Path, trial: str) -> None:
     labels, values = list(motion.getColumnLabels()), motion.getMatrix().to_numpy()
     table = osim.TimeSeriesTableVec3()
     table.setColumnLabels(list(CENTRES))
-    turned = []
+    centres, turned = [], []
     for time, row in zip(motion.getIndependentColumn(), values, strict=True):
         for coordinate in coordinates(model):
             value = row[labels.index(coordinate.getName())]
@@ -221,6 +221,7 @@ def write_trial(build: Path, data: Path, trial: str) -> None:
         model.realizePosition(state)
         places = [joint_frame(model, joint).getPositionInGround(state) for joint in CENTRES.values()]
         table.appendRow(time, osim.RowVectorVec3(places))
+        centres.append([vector(place) for place in places])
         turned.append(orientations(model, state))
     rate = 1.0 / float(np.median(np.diff(motion.getIndependentColumn())))
     for key, text in (("DataRate", f"{rate:.6g}"), ("Units", "m")):
@@ -228,7 +229,9 @@ def write_trial(build: Path, data: Path, trial: str) -> None:
     osim.TRCFileAdapter.write(table, str(build / f"{trial}_centres.trc"))
     neutral = poses(model, [{}])[0]
     np.savez(build / f"{trial}_orientations.npz", matrices=np.array(turned), neutral=neutral, bodies=BODIES)
-    verdict(True, f"joint centres of final.osim over {trial}: {len(values)} frames to {trial}_centres.trc")
+    back = osim.TimeSeriesTableVec3(str(build / f"{trial}_centres.trc"))
+    finite = bool(np.isfinite(centres).all()) and back.getNumRows() == len(values)
+    verdict(finite, f"joint centres of final.osim over {trial}: {len(values)} frames in {trial}_centres.trc")
 
 
 def poses(model: osim.Model, turns: list[dict[str, float]]) -> np.ndarray:

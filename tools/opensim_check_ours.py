@@ -22,9 +22,11 @@ from kinefuse.body.angles import (
     joint_angles,
     orientations_from_angles,
 )
+from kinefuse.body.fitting import FitConfig
 from kinefuse.body.models import load_anny
 from kinefuse.conventions import COORDINATE_INDEX, COORDINATES, JOINT_INDEX, SEGMENT_INDEX, SEGMENTS
 from kinefuse.estimators.registry import make_estimator
+from kinefuse.estimators.smplify3d import SmplifyThreeD
 from kinefuse.formats.results import read_result, write_result
 from kinefuse.formats.storage import OPENSIM_BODIES, angles_in_degrees, read_mot, segment_orientations, write_mot
 from kinefuse.formats.tables import motion_centers
@@ -39,6 +41,13 @@ HIDDEN = slice(20, 30)
 """Frames in which one wrist is made missing, to see what OpenSim reads in its place."""
 GAP_COORDINATE = "wrist_flex_l"
 
+FOR_EXACT_POINTS = SmplifyThreeD(
+    name="smplify3d:exact",
+    noise_sd=0.003,
+    floor_sd=0.005,
+    fit=FitConfig(angular_acceleration_sd=250.0, acceleration_sd=30.0),
+)
+"""The estimator for points without the noise that cameras have, and for jumps."""
 REQUIRED_DEG = {"hip_flexion": 4.0, "knee_angle": 4.0, "ankle_angle": 4.0, "hip_adduction": 6.0}
 """Largest RMS difference after removing one constant offset per coordinate."""
 EXPLAINED_ABOVE_DEG = 10.0
@@ -145,6 +154,7 @@ class Agreement:
     by_definition_offset, by_definition_after : the same two for our coordinate of OpenSim's own pose, which is the
         part that the definitions of the coordinate differ by
     sd : mean of what the fit says about its own certainty
+    other_tool : RMS after offset of AddBiomechanics's angles for the same markers and the same model
     frames : how many frames were compared; those near the joint's singularity are left out
     """
 
@@ -155,6 +165,7 @@ class Agreement:
     by_definition_offset: float
     by_definition_after: float
     sd: float
+    other_tool: float
     frames: int
 
 
@@ -188,6 +199,7 @@ def angles_of_bodies(path: Path) -> np.ndarray:
 def agreements(motion: Motion, build: Path, data: Path, trial: str) -> list[Agreement]:
     """Return how far a motion's angles are from OpenSim's, coordinate by coordinate."""
     table = read_mot(opencap(data) / "reference" / f"{trial}_ik_opensim46.mot")
+    other = read_mot(opencap(data) / "reference" / f"{trial}_ik_addbiomechanics.mot")
     same_pose = angles_of_bodies(build / f"{trial}_orientations.npz")
     assert motion.angle_sd is not None
     out = []
@@ -197,15 +209,22 @@ def agreements(motion: Motion, build: Path, data: Path, trial: str) -> list[Agre
             column = COORDINATE_INDEX[name]
             gap = wrapped_deg(motion.angles[:, column] - table.column(name))[regular]
             defined = wrapped_deg(same_pose[:, column] - table.column(name))[regular]
+            between = wrapped_deg(other.column(name) - table.column(name))[regular]
             sd = float(np.rad2deg(motion.angle_sd[regular, column].mean()))
-            rms, frames = float(np.sqrt((gap**2).mean())), int(regular.sum())
-            out.append(Agreement(name, rms, *centre_and_spread(gap), *centre_and_spread(defined), sd, frames))
+            out.append(
+                Agreement(
+                    coordinate=name,
+                    rms=float(np.sqrt((gap**2).mean())),
+                    offset=float(gap.mean()),
+                    after=float(gap.std()),
+                    by_definition_offset=float(defined.mean()),
+                    by_definition_after=float(defined.std()),
+                    sd=sd,
+                    other_tool=float(between.std()),
+                    frames=int(regular.sum()),
+                )
+            )
     return out
-
-
-def centre_and_spread(gap: np.ndarray) -> tuple[float, float]:
-    """Return the mean, and the RMS after removing it."""
-    return float(gap.mean()), float(gap.std())
 
 
 def judge(label: str, found: list[Agreement]) -> None:
@@ -277,13 +296,17 @@ def judge_signs(name: str, path: Path) -> list[Response]:
 
 def agreement_table(found: list[Agreement]) -> str:
     """Return a Markdown table, degrees."""
-    head = "| coordinate | RMS | offset | RMS after offset | by definition: offset, RMS after | angle_sd | frames |"
+    head = (
+        "| coordinate | RMS | offset | RMS after offset | of which definition: offset, RMS after | angle_sd "
+        "| AddBiomechanics, RMS after offset | frames |"
+    )
     rows = [
         f"| {a.coordinate} | {a.rms:.1f} | {signed(a.offset)} | {a.after:.1f} "
-        f"| {signed(a.by_definition_offset)}, {a.by_definition_after:.1f} | {a.sd:.1f} | {a.frames} |"
+        f"| {signed(a.by_definition_offset)}, {a.by_definition_after:.1f} "
+        f"| {a.sd:.1f} | {a.other_tool:.1f} | {a.frames} |"
         for a in found
     ]
-    return "\n".join([head, "|---|---|---|---|---|---|---|", *rows])
+    return "\n".join([head, "|---|---|---|---|---|---|---|---|", *rows])
 
 
 def signed(value: float) -> str:
@@ -328,6 +351,7 @@ def compare(build: Path, data: Path) -> None:
         fits = {
             f"{trial}, optical markers": markers,
             f"{trial}, joint centres of OpenSim's model": make_estimator("smplify3d").estimate(centres),
+            f"{trial}, joint centres of OpenSim's model, told that they are exact": FOR_EXACT_POINTS.estimate(centres),
         }
         for label, motion in fits.items():
             found = agreements(motion, build, data, trial)
