@@ -18,7 +18,7 @@ demo: $(STAMP)
 	$(BIN)/kinefuse demo --out demo --overwrite
 
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(STAMP)
 	$(BIN)/ruff format --check .

@@ -39,10 +39,11 @@ def main() -> int:
         return 0
     recording = read_trial(folder)
     frames = sum(probe_video(view.video).frames for view in recording.views if view.video is not None)
-    print(f"{frames} frames of {len(recording.views)} cameras, {WORKERS} workers, {os.cpu_count()} cores")
+    print(f"## Detection: {frames} frames of {len(recording.views)} full-HD cameras, {WORKERS} workers\n")
+    print("| job | frames/s in all |\n|---|---:|")
     for mattes in (False, True):
         speed = frames_per_second(recording, frames, mattes)
-        print(f"{'keypoints and mattes' if mattes else 'keypoints':22s} {speed:6.1f} frames/s")
+        print(f"| {'keypoints and mattes' if mattes else 'keypoints'} | {speed:.1f} |")
     return 0
 
 

@@ -23,6 +23,10 @@ if [ -e "$bench/.installed" ]; then
     export BENCH_PYTHON="$PWD/$bench/bin/python"
 fi
 
+if [ -z "${KINEFUSE_DATA:-}" ] && [ -d ../shared/data ]; then
+    export KINEFUSE_DATA=../shared/data
+fi
+
 report="$(mktemp)"
 trap 'rm -f "$report"' EXIT
 {
