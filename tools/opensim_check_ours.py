@@ -328,11 +328,10 @@ def response_table(singles: list[Response]) -> str:
 def replace_between(path: Path, tag: str, text: str) -> None:
     """Replace what stands in a page between ``<!-- tag -->`` and ``<!-- /tag -->``."""
     before, found, rest = path.read_text().partition(f"<!-- {tag} -->\n")
-    old, closed, after = rest.partition(f"<!-- /{tag} -->")
+    _, closed, after = rest.partition(f"<!-- /{tag} -->")
     if not found or not closed:
         raise SystemExit(f"{path}: the comments <!-- {tag} --> and <!-- /{tag} --> are missing.")
     path.write_text(before + found + text + "\n" + closed + after)
-    del old
 
 
 def heading(build: Path) -> str:
