@@ -15,11 +15,16 @@ if [ ! -e "$venv/.installed" ] || [ constraints-opensim.txt -nt "$venv/.installe
     touch "$venv/.installed"
 fi
 
-data="$(.venv/bin/python -c 'import sys; sys.path.insert(0, "tests"); from conftest import data_root; print(data_root() or "")')"
+data="$(.venv/bin/python -c '
+import sys; sys.path.insert(0, "tests")
+from conftest import data_root
+folder = data_root()
+print(folder.resolve() if folder else "")')"
 mkdir -p "$build"
 status=0
 .venv/bin/python tools/opensim_check_ours.py prepare "$build" ${data:+"$data"}
-"$venv/bin/python" tools/opensim_check.py "$build" ${data:+"$data"} || status=1
+# From within the build folder, since OpenSim leaves its log where it is started.
+(cd "$build" && "../../$venv/bin/python" ../../tools/opensim_check.py . ${data:+"$data"}) || status=1
 if [ -n "$data" ]; then
     .venv/bin/python tools/opensim_check_ours.py compare "$build" "$data" || status=1
 fi
