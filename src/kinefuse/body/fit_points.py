@@ -1,9 +1,12 @@
 """From measured points to a `Motion`: the whole fit, with what it knows about its own certainty."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from kinefuse.body.angles import JOINT_ANGLES, joint_angles
 from kinefuse.body.fitting import (
@@ -50,6 +53,22 @@ class PointSet:
     offset_sd: np.ndarray
     noise_sd: np.ndarray
     correlation_s: float = 0.5
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep PyTorch and BLAS to one thread inside the block.
+
+    The matrices of a fit are small. Threads gain nothing on them, and where the machine has other work they wait for
+    each other: on two busy cores the same fit took thirty times as long with two threads as with one.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(limits=1, user_api="blas"):
+            yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def whitening(centers: JointCenters, noise_sd: np.ndarray, floor_sd: float) -> torch.Tensor:
@@ -109,12 +128,13 @@ def fit_points(
     prior = BodyPrior(
         offset_sd=torch.as_tensor(points.offset_sd), stature_m=stature_m, weight=max(1.0, len(frames) / looks)
     )
-    body = _scaled_start(start, targets.frames(frames))
     sample = targets.frames(frames)
-    body, _ = fit_body(body, _starting_pose(body, sample), sample, prior, config, extra)
     step_s = float(np.median(np.diff(centers.time))) if len(centers.time) > 1 else 1.0
-    pose, information = fit_poses(body, _starting_pose(body, targets), targets, config, step_s, extra)
-    return _to_motion(centers, body, pose, information, targets, estimator)
+    with one_thread():
+        body = _scaled_start(start, sample)
+        body, _ = fit_body(body, _starting_pose(body, sample), sample, prior, config, extra)
+        pose, information = fit_poses(body, _starting_pose(body, targets), targets, config, step_s, extra)
+        return _to_motion(centers, body, pose, information, targets, estimator)
 
 
 def _body_frames(targets: Targets, wanted: int) -> torch.Tensor:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from kinefuse.errors import KinefuseError
 from kinefuse.recordings import Camera
@@ -90,8 +91,10 @@ def refine_extrinsics(
     pixels_fitted, trust_fitted = _thinned(pixels[fitted], trusted[fitted])
     fixed = _best_camera(pair_agreement(cameras, pixels_fitted, trust_fitted))
     refined = tuple(cameras)
-    for _ in range(ROUNDS):
-        refined = _adjust(refined, pixels_fitted, trust_fitted, fixed)
+    # Small matrices: BLAS threads gain nothing here, and on a busy machine they wait for each other.
+    with threadpool_limits(limits=1, user_api="blas"):
+        for _ in range(ROUNDS):
+            refined = _adjust(refined, pixels_fitted, trust_fitted, fixed)
     refined = _with_scale_of(cameras, refined, fixed)
     before, after = _held_out_errors(cameras, refined, *_thinned(pixels[~fitted], trusted[~fitted]))
     return Refinement(
