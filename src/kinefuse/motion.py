@@ -72,6 +72,19 @@ class Motion:
             raise KinefuseError(f"No coordinate is called {coordinate!r}.")
         return self.angles[:, COORDINATES.index(coordinate)]
 
+    def frames(self, index: np.ndarray | slice) -> "Motion":
+        """Return some of the frames: indices or a mask (T,), in time order, or a slice."""
+        return replace(
+            self,
+            time=self.time[index],
+            R_world_segment=self.R_world_segment[index],
+            positions=self.positions[index],
+            angles=self.angles[index],
+            provenance=self.provenance[index],
+            orientation_sd=None if self.orientation_sd is None else self.orientation_sd[index],
+            angle_sd=None if self.angle_sd is None else self.angle_sd[index],
+        )
+
     def with_notes(self, *notes: str) -> "Motion":
         """Return a copy with more notes."""
         return replace(self, notes=(*self.notes, *notes))

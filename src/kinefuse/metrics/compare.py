@@ -243,25 +243,12 @@ def on_common_time(estimate: Motion, truth: Motion) -> tuple[Motion, Motion]:
         orientation_sd=None,
         angle_sd=None,
     )
-    return _cut(estimate, inside), interpolated
+    return estimate.frames(inside), interpolated
 
 
 def _nearest(time: np.ndarray, new_time: np.ndarray) -> np.ndarray:
     right = np.clip(np.searchsorted(time, new_time), 1, len(time) - 1)
     return np.where(new_time - time[right - 1] < time[right] - new_time, right - 1, right)
-
-
-def _cut(motion: Motion, keep: np.ndarray) -> Motion:
-    return replace(
-        motion,
-        time=motion.time[keep],
-        R_world_segment=motion.R_world_segment[keep],
-        positions=motion.positions[keep],
-        angles=motion.angles[keep],
-        provenance=motion.provenance[keep],
-        orientation_sd=None if motion.orientation_sd is None else motion.orientation_sd[keep],
-        angle_sd=None if motion.angle_sd is None else motion.angle_sd[keep],
-    )
 
 
 def angle_differences(estimate: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

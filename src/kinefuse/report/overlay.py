@@ -151,26 +151,12 @@ def skeleton_lines(motion: Motion, body: BodyModel | None, frame: int) -> list[t
         for s, (name, parent) in enumerate(zip(SEGMENTS, SEGMENT_PARENTS, strict=True))
         if parent >= 0
     ]
-    names, places = body_points(_one_frame(motion, frame), body)
+    names, places = body_points(motion.frames(slice(frame, frame + 1)), body)
     for segment, point in TIPS:
         if point in names:
             start = joints[SEGMENTS.index(segment)]
             lines.append((_side(segment), np.stack([start, places[0, names.index(point)]])))
     return [(side, ends) for side, ends in lines if np.isfinite(ends).all()]
-
-
-def _one_frame(motion: Motion, frame: int) -> Motion:
-    part = slice(frame, frame + 1)
-    return Motion(
-        time=motion.time[part],
-        R_world_segment=motion.R_world_segment[part],
-        positions=motion.positions[part],
-        angles=motion.angles[part],
-        provenance=motion.provenance[part],
-        shape=motion.shape,
-        rest_positions=motion.rest_positions,
-        body_name=motion.body_name,
-    )
 
 
 def _side(name: str) -> str:

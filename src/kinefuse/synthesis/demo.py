@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from kinefuse.body.angles import joint_angles
 from kinefuse.errors import KinefuseError
 from kinefuse.motion import Motion
 from kinefuse.recordings import HeldPose, Recording, Subject
@@ -53,24 +52,7 @@ def demo_recording(seed: int = 0) -> Demo:
         imus=virtual_imus(motion, rng),
         poses=(HeldPose(kind="n", start_s=0.1, end_s=how.standing_s),),
     )
-    return Demo(recording=recording, truth=thinned(motion, TRUTH_STEP))
-
-
-def thinned(motion: Motion, step: int) -> Motion:
-    """Return every `step`-th frame of a motion, with its angles."""
-    orientations, positions = motion.R_world_segment[::step], motion.positions[::step]
-    return Motion(
-        time=motion.time[::step],
-        R_world_segment=orientations,
-        positions=positions,
-        angles=joint_angles(orientations, positions[:, 0]),
-        provenance=motion.provenance[::step],
-        shape=motion.shape,
-        rest_positions=motion.rest_positions,
-        body_name=motion.body_name,
-        estimator=motion.estimator,
-        notes=motion.notes,
-    )
+    return Demo(recording=recording, truth=motion.frames(slice(None, None, TRUTH_STEP)))
 
 
 def make_demo(folder: Path | str, seed: int = 0, overwrite: bool = False) -> Path:
