@@ -22,11 +22,9 @@ from kinefuse.body.angles import (
     joint_angles,
     orientations_from_angles,
 )
-from kinefuse.body.fitting import FitConfig
 from kinefuse.body.models import load_anny
 from kinefuse.conventions import COORDINATE_INDEX, COORDINATES, JOINT_INDEX, SEGMENT_INDEX, SEGMENTS
 from kinefuse.estimators.registry import make_estimator
-from kinefuse.estimators.smplify3d import SmplifyThreeD
 from kinefuse.formats.results import read_result, write_result
 from kinefuse.formats.storage import OPENSIM_BODIES, angles_in_degrees, read_mot, segment_orientations, write_mot
 from kinefuse.formats.tables import motion_centers
@@ -41,13 +39,6 @@ HIDDEN = slice(20, 30)
 """Frames in which one wrist is made missing, to see what OpenSim reads in its place."""
 GAP_COORDINATE = "wrist_flex_l"
 
-FOR_EXACT_POINTS = SmplifyThreeD(
-    name="smplify3d:exact",
-    noise_sd=0.003,
-    floor_sd=0.005,
-    fit=FitConfig(angular_acceleration_sd=250.0, acceleration_sd=30.0),
-)
-"""The estimator for points without the noise that cameras have, and for jumps."""
 REQUIRED_DEG = {"hip_flexion": 4.0, "knee_angle": 4.0, "ankle_angle": 4.0, "hip_adduction": 6.0}
 """Largest RMS difference after removing one constant offset per coordinate."""
 EXPLAINED_ABOVE_DEG = 10.0
@@ -350,7 +341,6 @@ def compare(build: Path, data: Path) -> None:
         fits = {
             f"{trial}, optical markers": markers,
             f"{trial}, joint centres of OpenSim's model": make_estimator("smplify3d").estimate(centres),
-            f"{trial}, joint centres of OpenSim's model, told that they are exact": FOR_EXACT_POINTS.estimate(centres),
         }
         for label, motion in fits.items():
             found = agreements(motion, build, data, trial)

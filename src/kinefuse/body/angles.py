@@ -53,7 +53,7 @@ JOINT_ANGLES: Final = (
     *_limb("pelvis", "thigh", ("hip_flexion", "hip_adduction", "hip_rotation")),
     *_limb("thigh", "shank", ("knee_angle", "knee_adduction", "knee_rotation"), flexion_sign=-1),
     *_limb("shank", "foot", ("ankle_angle", "subtalar_angle", "ankle_rotation")),
-    *_limb("foot", "toes", ("mtp_angle", "mtp_adduction", "mtp_rotation")),
+    *_limb("foot", "toes", ("mtp_angle", "mtp_adduction", "mtp_rotation"), flexion_sign=-1),
     JointAngles("pelvis", "thorax", ("lumbar_extension", "lumbar_bending", "lumbar_rotation"), (1, 1, 1)),
     JointAngles("thorax", "head", ("neck_flexion", "neck_bending", "neck_rotation"), (-1, 1, 1)),
     *_limb("thorax", "upper_arm", ("arm_flex", "arm_add", "arm_rot")),

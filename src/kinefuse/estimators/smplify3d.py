@@ -22,6 +22,12 @@ from kinefuse.recordings import JointCenters, Recording
 # knees and ankles, less about hips and shoulders, and a face or a shoe is not shaped like the model's.
 OFFSET_SD_M = {"hip": 0.02, "shoulder": 0.015, "nose": 0.02, "eye": 0.02, "ear": 0.02, "head_top": 0.03, "neck": 0.02}
 OTHER_OFFSET_SD_M = 0.012
+# Every tool has its own idea of where the joints of the trunk are.
+OFFSET_SD_M |= dict.fromkeys(("lumbar", "spine", "chest", "neck_base", "head"), 0.05)
+DETECTED_FLOOR_SD = 0.012
+MEASURED_FLOOR_SD = 0.005
+LEAST_NOISE_SD, USUAL_NOISE_SD = 0.003, 0.01
+MAXWELL_MEDIAN = 1.538  # of the length of a vector whose three components have a standard deviation of one
 MINIMUM_POINTS = 6
 ROBUST_M = 0.1
 PAPER_NOISE_SD = 0.02
@@ -35,8 +41,9 @@ class SmplifyThreeD:
     ----------
     name
     fit : weights of the fit
-    noise_sd : metres, of points whose source does not give a covariance
-    floor_sd : metres that the model cannot be expected to follow
+    noise_sd : metres, of points whose source does not give a covariance; None takes it from their own jitter
+    floor_sd : metres that the model cannot be expected to follow; None takes more for triangulated detections, whose
+        idea of a joint shifts with the posture, than for points that another tool measured
     offsets : let points lie a constant offset beside the model's
     use_covariance : weight points by their covariance where it is known
     pose_prior : a prior of whole poses beside that of single joints
@@ -45,8 +52,8 @@ class SmplifyThreeD:
 
     name: str = "smplify3d"
     fit: FitConfig = field(default_factory=FitConfig)
-    noise_sd: float = 0.01
-    floor_sd: float = 0.012
+    noise_sd: float | None = None
+    floor_sd: float | None = None
     offsets: bool = True
     use_covariance: bool = True
     pose_prior: PosePrior | None = None
@@ -71,9 +78,9 @@ class SmplifyThreeD:
         motion = fit_points(
             centers,
             body,
-            PointSet(centers.names, self._offset_sd(centers.names), np.full(len(centers.names), self.noise_sd)),
+            PointSet(centers.names, self._offset_sd(centers.names), self._noise_sd(centers)),
             self.fit,
-            floor_sd=self.floor_sd,
+            floor_sd=self._floor_sd(centers),
             stature_m=recording.subject.height_m if self.offsets else None,
             estimator=self.name,
             extra=self.pose_prior,
@@ -81,6 +88,16 @@ class SmplifyThreeD:
         if ignored:
             motion = motion.with_notes(f"Points without a place on the body model were ignored: {', '.join(ignored)}.")
         return motion
+
+    def _noise_sd(self, centers: JointCenters) -> np.ndarray:
+        if self.noise_sd is not None:
+            return np.full(len(centers.names), self.noise_sd)
+        return jitter(centers)
+
+    def _floor_sd(self, centers: JointCenters) -> float:
+        if self.floor_sd is not None:
+            return self.floor_sd
+        return MEASURED_FLOOR_SD if centers.covariance is None else DETECTED_FLOOR_SD
 
     def _offset_sd(self, names: tuple[str, ...]) -> np.ndarray:
         if not self.offsets:
@@ -110,6 +127,21 @@ def paper_preset() -> SmplifyThreeD:
         use_covariance=False,
         pose_prior=pose_mixture_prior,
     )
+
+
+def jitter(centers: JointCenters) -> np.ndarray:
+    """Return each point's noise from frame to frame, (K,) metres, at least 3 mm.
+
+    The third differences of a movement are small beside those of noise, whose variance they multiply by 20; their
+    median is deaf to outliers. Below 30 frames a second movement shows in them too, and 10 mm are taken instead.
+    """
+    if len(centers.time) < 8 or np.median(np.diff(centers.time)) > 1 / 30:
+        return np.full(len(centers.names), USUAL_NOISE_SD)
+    third = np.linalg.norm(np.diff(centers.positions, n=3, axis=0), axis=-1)
+    told = np.isfinite(third).sum(0) >= 5
+    sd = np.full(len(centers.names), USUAL_NOISE_SD)
+    sd[told] = np.nanmedian(third[:, told], axis=0) / (MAXWELL_MEDIAN * np.sqrt(20))
+    return np.maximum(sd, LEAST_NOISE_SD)
 
 
 def _joint_centers(recording: Recording) -> JointCenters:

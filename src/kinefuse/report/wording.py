@@ -67,7 +67,7 @@ GROUPS: Final[tuple[tuple[str, tuple[Movement, ...]], ...]] = (
             Movement("ankle_angle", "Ankle flexion", "dorsiflexion", "plantarflexion", "foot"),
             Movement("subtalar_angle", "Ankle inversion", "inversion", "eversion", "foot"),
             Movement("ankle_rotation", "Ankle rotation", "toes in", "toes out", "foot", minor=True),
-            Movement("mtp_angle", "Toe extension", "extension", "flexion", "toes", minor=True),
+            Movement("mtp_angle", "Toe flexion", "flexion", "extension", "toes", minor=True),
             Movement("mtp_adduction", "Toe inversion", "inversion", "eversion", "toes", minor=True),
             Movement("mtp_rotation", "Toe rotation", "toes in", "toes out", "toes", minor=True),
         ),
