@@ -4,13 +4,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from geometry_scenes import BENT, camera_ring, look_at, person_points
+from geometry_scenes import BENT, camera_ring, look_at, observe, person_points
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinefuse.recordings import Camera
 from kinefuse.rotations import rotvec_from_matrix
-from kinefuse.vision.cameras import camera_matrices, project, stack_cameras, undistort_pixels
+from kinefuse.vision.cameras import (
+    epipolar_distance,
+    essential_matrix,
+    project,
+    stack_cameras,
+    undistort_pixels,
+)
 
 
 @pytest.fixture
@@ -78,13 +84,16 @@ def test_pixels_beyond_the_fold_of_the_lens_have_no_ray(camera: Camera) -> None:
     assert np.isnan(rays[1]).all()
 
 
-def test_camera_matrices_project_without_lens() -> None:
-    cameras = camera_ring(3)
-    points = person_points(np.random.default_rng(2), 1)[0]
-    homogeneous = np.concatenate([points, np.ones((len(points), 1))], axis=1)
-    for matrix, camera in zip(camera_matrices(cameras), cameras, strict=True):
-        image = homogeneous @ matrix.T
-        np.testing.assert_allclose(image[:, :2] / image[:, 2:], project(camera, points), atol=1e-8)
+def test_epipolar_distance_of_known_points() -> None:
+    """True pairs lie on their lines; a point moved across its line is as far off as it was moved, shared by both."""
+    first, second = camera_ring(2)
+    point = np.array([[0.2, 1.1, -0.3]])
+    one, two = (undistort_pixels(c, observe([c], point[None])[0, 0]) for c in (first, second))
+    essential = essential_matrix(first, second)
+    assert epipolar_distance(essential, one, two) == pytest.approx(0.0, abs=1e-12)
+    line = essential @ np.append(one[0], 1.0)
+    moved = two + 0.01 * line[:2] / np.linalg.norm(line[:2])
+    assert epipolar_distance(essential, one, moved)[0] == pytest.approx(0.01 / np.sqrt(2), rel=0.1)
 
 
 @settings(max_examples=30, deadline=None)

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from geometry_scenes import BENT, camera_ring, observe
+from geometry_scenes import BENT, camera_ring
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinefuse.errors import KinefuseError
 from kinefuse.recordings import Camera, Keypoints, View
 from kinefuse.vision.cameras import project
-from kinefuse.vision.synchrony import common_grid, estimate_start_offsets, sampson_distance_px
+from kinefuse.vision.synchrony import common_grid, estimate_start_offsets
 
 NAMES = ("nose", "hip_l", "knee_l", "ankle_l", "wrist_r", "elbow_r", "knee_r", "ankle_r")
 
@@ -109,15 +109,6 @@ def test_samples_are_those_of_the_time_they_claim(start: float, rate_a: float, r
     error = grid.pixels[:, :, 0, 1] - grid.time[:, None]
     assert np.nanmax(np.abs(error)) < tolerance
     assert np.isfinite(error[1:-1]).all()
-
-
-def test_epipolar_distance_is_zero_for_one_point_and_grows_with_the_error() -> None:
-    a, b = camera_ring(4, BENT)[:2]
-    points = walker(np.linspace(0.0, 1.0, 20))
-    seen_a, seen_b = observe([a, b], points).swapaxes(0, 1)
-    assert sampson_distance_px(a, b, seen_a, seen_b).max() < 1e-6
-    off = sampson_distance_px(a, b, seen_a, seen_b + np.array([0.0, 10.0]))
-    assert 4.0 < np.median(off) < 10.0
 
 
 @pytest.mark.parametrize("start_s", [0.0, 0.25, -0.1, 0.108])

@@ -1,4 +1,4 @@
-"""Pinhole cameras with OpenCV's lens model: world points to pixels, and pixels back to rays.
+"""Pinhole cameras with OpenCV's lens model: world points to pixels, pixels back to rays, and whether two rays meet.
 
 The lens model is Brown's, with the coefficients in OpenCV's order (k1, k2, p1, p2, k3). A world point X has camera
 coordinates ``R X + t``; dividing by depth gives ideal normalised coordinates (x, y), which the lens bends and the
@@ -58,12 +58,6 @@ def stack_cameras(cameras: Sequence[Camera]) -> CameraStack:
 
 def _five(distortions: np.ndarray) -> np.ndarray:
     return np.concatenate([distortions, np.zeros(5 - len(distortions))])
-
-
-def camera_matrices(cameras: Sequence[Camera]) -> np.ndarray:
-    """Return the projection matrices K [R | t] of V cameras, (V, 3, 4), lens distortion left out."""
-    stack = stack_cameras(cameras)
-    return stack.matrix @ np.concatenate([stack.rotation, stack.translation[:, :, None]], axis=2)
 
 
 def distort(x: np.ndarray, y: np.ndarray, distortions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -201,3 +195,23 @@ def to_pixels(x: np.ndarray, y: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Return pixels (..., 2) of distorted normalised coordinates, the inverse of `normalise`."""
     u = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2]
     return np.stack([u, matrix[1, 1] * y + matrix[1, 2]], axis=-1)
+
+
+def essential_matrix(first: Camera, second: Camera) -> np.ndarray:
+    """Return E (3, 3) with ``x2ᵀ E x1 = 0`` for normalised image points of the same world point."""
+    rotation = second.R_camera_world @ first.R_camera_world.T
+    x, y, z = second.translation - rotation @ first.translation
+    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    return cross @ rotation
+
+
+def epipolar_distance(essential: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Return Sampson's distance (...) of point pairs (..., 2) from the epipolar constraint, normalised units.
+
+    Sampson (1982); Hartley and Zisserman, Multiple View Geometry, 11.4.3.
+    """
+    one, two = (np.concatenate([p, np.ones((*p.shape[:-1], 1))], axis=-1) for p in (first, second))
+    line_two, line_one = one @ essential.T, two @ essential
+    error = np.abs((two * line_two).sum(axis=-1))
+    slope = np.sqrt((line_two[..., :2] ** 2).sum(axis=-1) + (line_one[..., :2] ** 2).sum(axis=-1))
+    return error / np.maximum(slope, 1e-12)

@@ -15,7 +15,7 @@ import numpy as np
 
 from kinefuse.conventions import KEYPOINTS, mirror_permutation
 from kinefuse.recordings import Camera
-from kinefuse.vision.cameras import undistort_pixels
+from kinefuse.vision.cameras import epipolar_distance, essential_matrix, undistort_pixels
 
 MIRROR = mirror_permutation(KEYPOINTS)
 
@@ -120,26 +120,6 @@ def pair_costs(
         weight = np.minimum(confidence[:, 0, half], confidence[:, 1, order])
         costs.append(_weighted_mean(np.minimum(distance, cap), weight))
     return costs[0], costs[1]
-
-
-def essential_matrix(first: Camera, second: Camera) -> np.ndarray:
-    """Return E (3, 3) with ``x2ᵀ E x1 = 0`` for normalised image points of the same world point."""
-    rotation = second.R_camera_world @ first.R_camera_world.T
-    x, y, z = second.translation - rotation @ first.translation
-    cross = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
-    return cross @ rotation
-
-
-def epipolar_distance(essential: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return Sampson's distance (...) of point pairs (..., 2) from the epipolar constraint, normalised units.
-
-    Sampson (1982); Hartley and Zisserman, Multiple View Geometry, 11.4.3.
-    """
-    one, two = (np.concatenate([p, np.ones((*p.shape[:-1], 1))], axis=-1) for p in (first, second))
-    line_two, line_one = one @ essential.T, two @ essential
-    error = np.abs((two * line_two).sum(axis=-1))
-    slope = np.sqrt((line_two[..., :2] ** 2).sum(axis=-1) + (line_one[..., :2] ** 2).sum(axis=-1))
-    return error / np.maximum(slope, 1e-12)
 
 
 def motion_costs(pixels: np.ndarray, half: np.ndarray, caps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

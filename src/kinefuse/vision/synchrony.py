@@ -14,7 +14,7 @@ import numpy as np
 from kinefuse.conventions import KEYPOINTS
 from kinefuse.errors import KinefuseError
 from kinefuse.recordings import Camera, Finding, Keypoints, View
-from kinefuse.vision.cameras import undistort_pixels
+from kinefuse.vision.cameras import epipolar_distance, essential_matrix, undistort_pixels
 
 SAME_FRAME = 1e-2
 """Fraction of a frame below which two times are the same."""
@@ -287,43 +287,11 @@ def _cost_by_block(
             sample_track(track, trust, (start + frames / _rate(view) - _start(other)) * _rate(other))[0]
             for start in starts
         ]
-        errors.append(_sampson(camera, other_camera, mine, np.stack(matched)))
+        focal = np.sqrt(camera.matrix[0, 0] * other_camera.matrix[0, 0])
+        errors.append(focal * epipolar_distance(essential_matrix(camera, other_camera), mine, np.stack(matched)))
     distance = np.concatenate(errors, axis=-1)  # (starts, frames, points of all others)
     scale = 2.0 * min(float(np.median(row[np.isfinite(row)])) if np.isfinite(row).any() else np.inf for row in distance)
     cost = np.log1p((distance / max(scale, 0.1)) ** 2)
     blocks = np.array_split(np.arange(len(frames)), BLOCKS)
     sums = np.stack([np.nansum(cost[:, block], axis=(1, 2)) for block in blocks])
     return sums, np.stack([np.isfinite(cost[:, block]).sum(axis=(1, 2)) for block in blocks])
-
-
-def sampson_distance_px(camera_a: Camera, camera_b: Camera, pixels_a: np.ndarray, pixels_b: np.ndarray) -> np.ndarray:
-    """Return how far two images of a point are from agreeing, to first order.
-
-    Parameters
-    ----------
-    camera_a, camera_b : two calibrated cameras
-    pixels_a, pixels_b : (..., 2) pixels of the same points, broadcast against each other; NaN is kept
-
-    Returns
-    -------
-    (...) undistorted pixels.
-    """
-    return _sampson(camera_a, camera_b, undistort_pixels(camera_a, pixels_a), undistort_pixels(camera_b, pixels_b))
-
-
-def _sampson(camera_a: Camera, camera_b: Camera, ideal_a: np.ndarray, ideal_b: np.ndarray) -> np.ndarray:
-    """Return `sampson_distance_px` of ideal normalised coordinates (..., 2)."""
-    rotation = camera_b.R_camera_world @ camera_a.R_camera_world.T
-    x, y, z = camera_b.translation - rotation @ camera_a.translation
-    essential = np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]]) @ rotation
-    a, b = _homogeneous(ideal_a), _homogeneous(ideal_b)
-    line_b, line_a = a @ essential.T, b @ essential
-    algebraic = (b * line_b).sum(axis=-1)
-    focal = np.sqrt(camera_a.matrix[0, 0] * camera_b.matrix[0, 0])
-    return (
-        focal * np.abs(algebraic) / np.sqrt((line_a[..., :2] ** 2).sum(axis=-1) + (line_b[..., :2] ** 2).sum(axis=-1))
-    )
-
-
-def _homogeneous(points: np.ndarray) -> np.ndarray:
-    return np.concatenate([points, np.ones((*points.shape[:-1], 1))], axis=-1)
