@@ -2,14 +2,16 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinefuse.body.angles import ANATOMICAL_OFFSETS, heading_list_tilt
+from kinefuse.body.kinematics import points_on_segments
 from kinefuse.conventions import JOINT_INDEX, SEGMENT_INDEX, SEGMENT_PARENTS
 from kinefuse.motion import Motion
 from kinefuse.rotations import geodesic_angle
-from kinefuse.synthesis.gait import Walk, body_points, smooth_step, walk
+from kinefuse.synthesis.gait import Walk, smooth_step, walk
 from kinefuse.synthesis.gait_curves import MIDDLE_CURVES, RIGHT_CURVES, curve, fourier_coefficients, fourier_value
 from kinefuse.synthesis.person import demo_person, sole_points
 
@@ -25,8 +27,8 @@ def motion() -> Motion:
 @pytest.fixture(scope="module")
 def soles(motion: Motion) -> np.ndarray:
     """(T, 6, 3): heel, ball and toe of the left foot, then of the right."""
-    points = sole_points(motion.rest_positions)
-    return body_points(motion.R_world_segment, motion.positions, motion.rest_positions, *points)
+    arrays = (motion.R_world_segment, motion.positions, motion.rest_positions, *sole_points(motion.rest_positions))
+    return points_on_segments(*map(torch.as_tensor, arrays)).numpy()
 
 
 def walking(motion: Motion) -> np.ndarray:

@@ -79,6 +79,27 @@ def joint_positions(
     return root_position[..., None, :] + torch.einsum("sa,...ai->...si", chain, steps)
 
 
+def points_on_segments(
+    R_world_segment: torch.Tensor,
+    positions: torch.Tensor,
+    rest_positions: torch.Tensor,
+    rest_points: torch.Tensor,
+    segment: torch.Tensor,
+) -> torch.Tensor:
+    """Return points (..., K, 3) in the world, metres, that move rigidly with one segment each.
+
+    Parameters
+    ----------
+    R_world_segment : (..., 22, 3, 3)
+    positions : (..., 22, 3) joints in the world, metres
+    rest_positions : (22, 3) joints in the rest pose, metres
+    rest_points : (K, 3) the points in the rest pose, metres
+    segment : (K,) index of the segment that each moves with
+    """
+    arms = rest_points - rest_positions[segment]
+    return positions[..., segment, :] + torch.einsum("...kij,kj->...ki", R_world_segment[..., segment, :, :], arms)
+
+
 def skin_vertices(
     R_world_segment: torch.Tensor,
     positions: torch.Tensor,

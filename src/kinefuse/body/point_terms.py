@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from kinefuse.body.kinematics import IS_ANCESTOR, N_SEGMENTS, joint_positions, world_from_local
+from kinefuse.body.kinematics import IS_ANCESTOR, N_SEGMENTS, joint_positions, points_on_segments, world_from_local
 from kinefuse.body.priors import JointPrior, exp_rotation, joint_coordinates, joint_prior, log_rotation, skew
 
 N_POSE = 3 + 3 * N_SEGMENTS
@@ -65,9 +65,7 @@ def place(pose: Pose, joints: torch.Tensor, rest_points: torch.Tensor, segment: 
     """Run the kinematics for joints (22, 3) and points (K, 3) in the rest pose, metres."""
     world = world_from_local(pose.R_parent_segment)
     positions = joint_positions(world, pose.root_position, joints)
-    local = rest_points - joints[segment]
-    points = positions[:, segment] + torch.einsum("tkij,kj->tki", world[:, segment], local)
-    return Placed(world, positions, points)
+    return Placed(world, positions, points_on_segments(world, positions, joints, rest_points, segment))
 
 
 def whitened_residual(placed: Placed, targets: Targets) -> torch.Tensor:
@@ -108,9 +106,7 @@ def shape_jacobian(
     columns = []
     for joints, points in zip(joints_basis, points_basis, strict=True):
         moved_joints = joint_positions(placed.R_world_segment, torch.zeros_like(placed.positions[:, 0]), joints)
-        local = points - joints[targets.segment]
-        world = placed.R_world_segment[:, targets.segment]
-        moved = moved_joints[:, targets.segment] + torch.einsum("tkij,kj->tki", world, local)
+        moved = points_on_segments(placed.R_world_segment, moved_joints, joints, points, targets.segment)
         columns.append(torch.einsum("tkij,tkj->tki", targets.whitening, moved))
     return torch.stack(columns, dim=-1)
 
@@ -142,9 +138,14 @@ def prior_terms(
     return residual, derivative
 
 
-def smoothness_residual(pose: Pose) -> torch.Tensor:
-    """Return second differences of the pose, (T - 2, 69): metres and radians per frame squared."""
+def accelerations(pose: Pose, steps: torch.Tensor) -> torch.Tensor:
+    """Return second differences of the pose by time, (T - 2, 69): m/s² of the root and rad/s² of the joints.
+
+    Parameters
+    ----------
+    steps : (T - 1,) seconds between frames; across a long one hardly anything is asked of a movement
+    """
     move = pose.root_position[1:] - pose.root_position[:-1]
     turn = log_rotation(pose.R_parent_segment[:-1].transpose(-1, -2) @ pose.R_parent_segment[1:])
-    step = torch.cat([move, turn.reshape(len(move), -1)], dim=-1)
-    return step[1:] - step[:-1]
+    rate = torch.cat([move, turn.reshape(len(move), -1)], dim=-1) / steps[:, None]
+    return 2 * (rate[1:] - rate[:-1]) / (steps[1:] + steps[:-1])[:, None]

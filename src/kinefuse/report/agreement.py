@@ -23,11 +23,14 @@ def body_points(motion: Motion, body: BodyModel | None) -> tuple[tuple[str, ...]
     if body is None or not fits:
         names = tuple(name for name in KEYPOINTS if name in JOINTS)
         return names, motion.positions[:, [JOINTS.index(name) for name in names]]
+    import torch  # the viewer imports this module and needs no PyTorch
+
+    from kinefuse.body.kinematics import points_on_segments
+
     rows = body.point_index(KEYPOINTS)
     rest, segment = body.rest_points(KEYPOINTS, motion.shape), body.point_segment[rows]
-    arm = rest - body.rest_positions(motion.shape)[segment]
-    turned = np.einsum("tkij,kj->tki", motion.R_world_segment[:, segment], arm)
-    return KEYPOINTS, motion.positions[:, segment] + turned
+    arrays = (motion.R_world_segment, motion.positions, body.rest_positions(motion.shape), rest, segment)
+    return KEYPOINTS, points_on_segments(*map(torch.as_tensor, arrays)).numpy()
 
 
 def nearest_frames(time: np.ndarray, wanted: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ from kinefuse.body.models import BodyModel
 from kinefuse.conventions import JOINTS, SEGMENT_PARENTS, SEGMENTS
 from kinefuse.motion import Motion
 from kinefuse.recordings import Camera, JointCenters, Recording
+from kinefuse.report.agreement import nearest_frames
 from kinefuse.report.markup import section
 from kinefuse.report.packing import base64_text, pack_floats, pack_points, pack_rotations, thin_frames
 from kinefuse.rotations import quaternion_from_matrix
@@ -116,13 +117,9 @@ def points_at(points: JointCenters, time: np.ndarray) -> np.ndarray:
     """Return the measured points (N, K, 3) nearest to each time (N,), NaN where none is within one sample."""
     if not len(points.time):
         return np.full((len(time), len(points.names), 3), np.nan)
-    right = np.clip(np.searchsorted(points.time, time), 1, max(len(points.time) - 1, 1))
-    left = right - 1
-    right = np.minimum(right, len(points.time) - 1)
-    nearest = np.where(np.abs(points.time[right] - time) < np.abs(points.time[left] - time), right, left)
-    step = float(np.median(np.diff(points.time))) if len(points.time) > 1 else 0.02
-    out = points.positions[nearest].copy()
-    out[np.abs(points.time[nearest] - time) > step] = np.nan
+    frames = nearest_frames(points.time, time)
+    out = points.positions[frames]
+    out[frames < 0] = np.nan
     return out
 
 

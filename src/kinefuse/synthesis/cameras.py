@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import torch
 
+from kinefuse.body.kinematics import points_on_segments
 from kinefuse.body.models import BodyModel
 from kinefuse.conventions import JOINT_INDEX, KEYPOINTS
 from kinefuse.errors import KinefuseError
 from kinefuse.motion import Motion
 from kinefuse.recordings import Camera, Keypoints, View
-from kinefuse.synthesis.gait import body_points
 from kinefuse.vision.cameras import project
 
 BIASED_JOINTS: Final = ("hip_l", "hip_r", "mid_hip")
@@ -144,7 +145,8 @@ def keypoint_positions(
     points = person.rest_points(KEYPOINTS, shape)
     segments = person.point_segment[person.point_index(KEYPOINTS)]
     points = points if bias is None else points + bias
-    return body_points(motion.R_world_segment, motion.positions, motion.rest_positions, points, segments)
+    arrays = (motion.R_world_segment, motion.positions, motion.rest_positions, points, segments)
+    return points_on_segments(*map(torch.as_tensor, arrays)).numpy()
 
 
 def keypoint_bias(rng: np.random.Generator, faults: DetectorFaults) -> np.ndarray:

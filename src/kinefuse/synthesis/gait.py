@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import torch
 
 from kinefuse.body.angles import joint_angles, orientations_from_angles
+from kinefuse.body.kinematics import joint_positions, points_on_segments
 from kinefuse.body.models import BodyModel
-from kinefuse.conventions import COORDINATE_INDEX, COORDINATES, SEGMENT_PARENTS, SEGMENTS
+from kinefuse.conventions import COORDINATE_INDEX, COORDINATES, SEGMENTS
 from kinefuse.motion import Motion
 from kinefuse.rotations import matrix_from_euler, yaw_matrix
 from kinefuse.synthesis.gait_curves import MIDDLE_CURVES, RIGHT_CURVES, THORAX, curve
@@ -104,7 +106,7 @@ def walk(person: BodyModel, how: Walk | None = None) -> Motion:
     return Motion(
         time=time,
         R_world_segment=orientations,
-        positions=joint_positions(orientations, root, rest),
+        positions=joint_positions(*map(torch.as_tensor, (orientations, root, rest))).numpy(),
         angles=joint_angles(orientations, root),
         provenance=np.zeros((len(time), len(SEGMENTS)), dtype=int),
         shape=np.zeros(person.n_shape),
@@ -166,38 +168,6 @@ def _orientations(phase: np.ndarray, amplitude: np.ndarray, heading: np.ndarray,
     return (yaw_matrix(heading) @ pelvis)[:, None] @ orientations_from_angles(angles)
 
 
-def joint_positions(R_world_segment: np.ndarray, root: np.ndarray, rest_positions: np.ndarray) -> np.ndarray:
-    """Return joint centres (T, 22, 3), metres, for a root at (T, 3) and joints (22, 3) in the rest pose."""
-    positions = np.empty((*R_world_segment.shape[:2], 3))
-    positions[:, 0] = root
-    for segment, parent in enumerate(SEGMENT_PARENTS):
-        if parent >= 0:
-            bone = rest_positions[segment] - rest_positions[parent]
-            positions[:, segment] = positions[:, parent] + R_world_segment[:, parent] @ bone
-    return positions
-
-
-def body_points(
-    R_world_segment: np.ndarray,
-    positions: np.ndarray,
-    rest_positions: np.ndarray,
-    points: np.ndarray,
-    segments: np.ndarray,
-) -> np.ndarray:
-    """Return points that move with segments, (T, P, 3) metres, world.
-
-    Parameters
-    ----------
-    R_world_segment : (T, 22, 3, 3)
-    positions : (T, 22, 3) joints in the world, metres
-    rest_positions : (22, 3) joints in the rest pose, metres
-    points : (P, 3) metres, rest pose
-    segments : (P,) the segment that each moves with
-    """
-    arms = points - rest_positions[segments]
-    return positions[:, segments] + np.einsum("tpij,pj->tpi", R_world_segment[:, segments], arms)
-
-
 def bearing(phase: np.ndarray, amplitude: np.ndarray) -> np.ndarray:
     """Return how much each point of `person.sole_points` may carry, (T, 6) in 0..1; all of them while standing.
 
@@ -232,8 +202,9 @@ def root_from_feet(
     time : (T,) seconds
     may_bear : (T, 6) of `bearing`
     """
-    held = joint_positions(R_world_segment, np.zeros((len(time), 3)), rest_positions)
-    soles = body_points(R_world_segment, held, rest_positions, *sole_points(rest_positions))
+    R, rest = torch.as_tensor(R_world_segment), torch.as_tensor(rest_positions)
+    held = joint_positions(R, torch.zeros(len(time), 3, dtype=R.dtype), rest)
+    soles = points_on_segments(R, held, rest, *map(torch.as_tensor, sole_points(rest_positions))).numpy()
     height = soles[..., 1]
     weight = may_bear * np.exp((height.min(axis=1, keepdims=True) - height) / CONTACT_HEIGHT_M)
     weight /= weight.sum(axis=1, keepdims=True)
