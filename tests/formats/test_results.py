@@ -13,9 +13,9 @@ from motion_examples import make_motion
 from kinefuse.conventions import COORDINATES, JOINTS
 from kinefuse.errors import KinefuseError
 from kinefuse.formats.bvh import read_bvh
-from kinefuse.formats.motion_files import read_angles, read_points
+from kinefuse.formats.registry import read_points
 from kinefuse.formats.results import EXPORTS, check_target, export, quality_text, read_result, write_result
-from kinefuse.formats.storage import read_orientations
+from kinefuse.formats.storage import read_mot, read_orientations
 from kinefuse.motion import Motion
 from kinefuse.recordings import Finding
 
@@ -42,7 +42,7 @@ def test_a_result_is_complete_and_comes_back(tmp_path: Path, motion: Motion) -> 
     centers = read_points(folder / "joint_centers.trc")
     assert centers.names == JOINTS
     np.testing.assert_allclose(centers.positions, motion.positions, atol=1e-7)
-    angles = read_angles(folder / "joint_angles.mot")
+    angles = read_mot(folder / "joint_angles.mot")
     assert angles.names == COORDINATES
     np.testing.assert_allclose(angles.values, motion.angles, atol=1e-8)
 

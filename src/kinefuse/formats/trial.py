@@ -19,9 +19,10 @@ from kinefuse.formats.calibration import read_calibration, write_calibration
 from kinefuse.formats.imu_csv import read_imu_csv, write_imu_csv
 from kinefuse.formats.keypoint_csv import read_keypoints_csv, write_keypoints_csv
 from kinefuse.formats.openpose import read_openpose_folder, smallest_number
+from kinefuse.formats.registry import POINT_READERS, read_points
 from kinefuse.formats.text_files import read_toml, told_as
+from kinefuse.formats.trc import write_trc
 from kinefuse.formats.trial_files import (
-    POINT_SUFFIXES,
     VIDEO_SUFFIXES,
     CameraFiles,
     camera_entries,
@@ -31,7 +32,7 @@ from kinefuse.formats.trial_files import (
     joint_centers_file,
 )
 from kinefuse.formats.trial_toml import ImuEntry, is_file_name, parse_trial_toml, raise_problems, trial_toml_text
-from kinefuse.recordings import Imu, JointCenters, Keypoints, Recording, View
+from kinefuse.recordings import Imu, Keypoints, Recording, View
 from kinefuse.rotations import matrix_from_quaternion
 
 PARTS: Final = (
@@ -41,7 +42,7 @@ PARTS: Final = (
     "keypoints",
     "silhouettes",
     "imu",
-    *(f"joint_centers{suffix}" for suffix in POINT_SUFFIXES),
+    *(f"joint_centers{suffix}" for suffix in POINT_READERS),
 )
 """What `write_trial` writes, and replaces when asked to overwrite."""
 
@@ -94,7 +95,7 @@ def _read(folder: Path) -> Recording:
         subject=settings.subject,
         cameras=cameras,
         views=_views(sources),
-        joint_centers=None if points_file is None else _read_points(points_file),
+        joint_centers=None if points_file is None else read_points(points_file),
         imus=tuple(_imu(entry, file) for entry, file in zip(sensors, imu_files, strict=True) if file),
         poses=settings.poses,
         folder=folder,
@@ -162,21 +163,6 @@ def _imu(entry: ImuEntry, file: Path) -> Imu:
     return read_imu_csv(file, entry.segment, entry.name, entry.start_s, *rotations)
 
 
-def _read_points(path: Path) -> JointCenters:
-    suffix = path.suffix.lower()
-    if suffix == ".trc":
-        from kinefuse.formats.trc import read_trc
-
-        return read_trc(path)
-    if suffix == ".c3d":
-        from kinefuse.formats.c3d import read_c3d_points
-
-        return read_c3d_points(path)
-    from kinefuse.formats.tables import read_points_csv
-
-    return read_points_csv(path)
-
-
 # ---- writing
 
 
@@ -239,8 +225,6 @@ def _write_parts(folder: Path, recording: Recording) -> None:
         _write_into(folder / "imu" / f"{imu.name}.csv", partial(write_imu_csv, imu=imu))
     points = None
     if recording.joint_centers is not None:
-        from kinefuse.formats.trc import write_trc
-
         points = "joint_centers.trc"
         write_trc(folder / points, recording.joint_centers)
     text = trial_toml_text(recording, {name: video for name, video in videos.items() if video}, points)

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from kinefuse.conventions import SEGMENTS
+from kinefuse.formats.registry import POINT_READERS
 from kinefuse.formats.text_files import hint
 from kinefuse.formats.trial_toml import CameraEntry, ImuEntry, TrialToml
 from kinefuse.recordings import Camera
 
 VIDEO_SUFFIXES: Final = (".mp4", ".avi", ".mov", ".mkv")
-POINT_SUFFIXES: Final = (".trc", ".csv", ".c3d")
-
 
 _KINDS: Final = {"file": (VIDEO_SUFFIXES, False), "either": (VIDEO_SUFFIXES, True), "points": ((".csv",), True)}
 
@@ -129,11 +128,11 @@ def imu_entries(folder: Path, settings: TrialToml, problems: list[str]) -> list[
 def joint_centers_file(folder: Path, settings: TrialToml, problems: list[str]) -> Path | None:
     """Return the file with measured joint centres, or None."""
     if settings.joint_centers is None:
-        found = [p for p in (folder / f"joint_centers{suffix}" for suffix in POINT_SUFFIXES) if p.is_file()]
+        found = [p for p in (folder / f"joint_centers{suffix}" for suffix in POINT_READERS) if p.is_file()]
         if len(found) > 1:
             problems.append(f"found {' and '.join(p.name for p in found)}; keep one, or name it in [joint_centers]")
         return found[0] if found else None
-    if Path(settings.joint_centers).suffix.lower() not in POINT_SUFFIXES:
-        problems.append(f"[joint_centers] file must end in {', '.join(POINT_SUFFIXES)}, got {settings.joint_centers!r}")
+    if Path(settings.joint_centers).suffix.lower() not in POINT_READERS:
+        problems.append(f"[joint_centers] file must end in {', '.join(POINT_READERS)}, got {settings.joint_centers!r}")
         return None
     return file_inside(folder, settings.joint_centers, problems)
