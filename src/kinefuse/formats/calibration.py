@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from kinefuse.errors import FormatError, KinefuseError
+from kinefuse.formats.table_text import located
 from kinefuse.formats.text_files import numbers, read_toml
 from kinefuse.recordings import Camera
 from kinefuse.rotations import matrix_from_rotvec, rotvec_from_matrix
@@ -105,7 +106,7 @@ def _camera(path: Path, name: str, table: dict[str, Any], up: str, metres: float
         raise FormatError(f"{what}: distortions must be k1, k2, p1, p2[, k3], got {distortions.size} values.")
     matrix = _field(what, table, "matrix", (3, 3))
     _check_matrix(what, matrix)
-    try:
+    with located(path):
         return Camera(
             name=name,
             size=(int(size[0]), int(size[1])),
@@ -114,10 +115,6 @@ def _camera(path: Path, name: str, table: dict[str, Any], up: str, metres: float
             R_camera_world=to_y_up(_rotation(what, table), up),
             translation=_field(what, table, "translation", (3,)) * metres,
         )
-    except FormatError:
-        raise
-    except KinefuseError as error:
-        raise FormatError(f"{path}: {error}") from error
 
 
 def _field(what: str, table: dict[str, Any], key: str, shape: tuple[int, ...] | None) -> np.ndarray:

@@ -12,7 +12,8 @@ from typing import Final
 
 import numpy as np
 
-from kinefuse.errors import FormatError, KinefuseError
+from kinefuse.errors import FormatError
+from kinefuse.formats.table_text import located
 from kinefuse.formats.text_files import float_column, read_columns
 from kinefuse.recordings import Imu
 from kinefuse.rotations import matrix_from_quaternion, quaternion_from_matrix
@@ -62,7 +63,7 @@ def read_imu_csv(
     time = values["time_s"]
     _check_time(path, time)
     quaternion = _group(path, values, QUATERNION)
-    try:
+    with located(path):
         return Imu(
             name=path.stem if name is None else name,
             segment=segment,
@@ -75,10 +76,6 @@ def read_imu_csv(
             R_world_ref=R_world_ref,
             start_is_known=start_s is not None,
         )
-    except FormatError:
-        raise
-    except KinefuseError as error:
-        raise FormatError(f"{path}: {error}") from error
 
 
 def _check_time(path: Path, time: np.ndarray) -> None:

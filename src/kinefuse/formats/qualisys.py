@@ -14,8 +14,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from kinefuse.errors import FormatError, KinefuseError
+from kinefuse.errors import FormatError
 from kinefuse.formats.calibration import to_y_up
+from kinefuse.formats.table_text import located
 from kinefuse.formats.text_files import LARGEST, read_text
 from kinefuse.recordings import Camera
 
@@ -80,7 +81,7 @@ def _camera(path: Path, element: ElementTree.Element) -> Camera:
     rows = [[_number(what, element, "transform", f"r{i}{j}") for j in (1, 2, 3)] for i in (1, 2, 3)]
     position = np.array([_number(what, element, "transform", key) for key in "xyz"]) / 1000.0
     rotation = _OPENCV_FROM_QUALISYS @ np.array(rows)
-    try:
+    with located(path):
         return Camera(
             name=name,
             size=size,
@@ -89,10 +90,6 @@ def _camera(path: Path, element: ElementTree.Element) -> Camera:
             R_camera_world=to_y_up(rotation, "z"),
             translation=-rotation @ position,
         )
-    except FormatError:
-        raise
-    except KinefuseError as error:
-        raise FormatError(f"{path}: {error}") from error
 
 
 def _matrix(what: str, element: ElementTree.Element, left: float, top: float) -> np.ndarray:

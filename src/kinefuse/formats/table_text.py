@@ -142,9 +142,14 @@ def check_increasing(path: Path | str, time: np.ndarray) -> None:
 
 @contextmanager
 def located(path: Path | str) -> Iterator[None]:
-    """Put the file's name before the message of a `KinefuseError` that its content causes."""
+    """Put the file's name before the message of a `KinefuseError` that its content causes.
+
+    A `FormatError` names its file already.
+    """
     try:
         yield
+    except FormatError:
+        raise
     except KinefuseError as error:
         raise FormatError(f"{path}: {error}") from error
 

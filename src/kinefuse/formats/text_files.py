@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from kinefuse.errors import FormatError, KinefuseError
+from kinefuse.formats.table_text import read_bytes
 
 LARGEST: Final = 1e100
 """Greater numbers are mistakes in a file; their products would overflow."""
@@ -23,20 +24,14 @@ def read_text(path: Path) -> str:
     Raises
     ------
     KinefuseError
-        If there is no such file, or it may not be read.
+        If there is no such file, it may not be read, or it is larger than any recording.
     FormatError
         If it is not UTF-8 text.
     """
     try:
-        return Path(path).read_bytes().decode("utf-8-sig")
+        return read_bytes(Path(path)).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FormatError(f"{path}: expected UTF-8 text, but byte {error.start} is not; save it as UTF-8.") from error
-    except (OSError, ValueError) as error:
-        raise KinefuseError(f"{path}: cannot be read ({_reason(error)}); check the name and its rights.") from error
-
-
-def _reason(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 @contextmanager
@@ -52,7 +47,7 @@ def told_as(folder: Path, what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise KinefuseError(f"{folder}: cannot be {what}: {_reason(error)} ({error.filename}).") from error
+        raise KinefuseError(f"{folder}: cannot be {what}: {error.strerror or error} ({error.filename}).") from error
 
 
 def read_toml(path: Path) -> dict[str, Any]:
