@@ -63,17 +63,13 @@ def test_finding_objects_count_like_mappings() -> None:
     assert "1 point to take care of" in summary(walking(frames=2), found, None)
 
 
-def test_cameras_with_their_numbers_in_either_place() -> None:
+def test_cameras_have_their_numbers() -> None:
     motion = walking(frames=20)
-    flat = quality()
-    nested = {"vision": {key: flat[key] for key in ("cameras", "keypoints")}}
-    for told in (flat, nested):
-        page = recorded_section(motion, told, laboratory(motion), None)
-        row = page[page.index("cam_2</td>") :].split("</tr>")[0]
-        assert "29 %" in row
-        assert "14.1" in row
-        assert "estimated" in row
-        assert "left knee" in page
+    page = recorded_section(motion, quality(), laboratory(motion), None)
+    row = page[page.index("cam_2</td>") :].split("</tr>")[0]
+    assert "29 %" in row
+    assert "14.1" in row
+    assert "estimated" in row
 
 
 def test_sensors_are_checked_even_if_the_quality_file_does_not_tell() -> None:

@@ -43,8 +43,8 @@ def write_report(
         The result.
     quality
         What ``quality.json`` holds. Used where present: ``findings`` (list of ``level``, ``about``, ``text``),
-        ``cameras`` and ``keypoints`` as `kinefuse.vision.preparation` tells them (also one level down, in
-        ``vision``), ``sensors`` by name, ``versions``, ``seed``, ``estimator``. Other keys are listed at the end.
+        ``cameras`` and ``keypoints`` as `kinefuse.vision.preparation` tells them, ``imus`` by name, ``versions``,
+        ``seed``, ``estimator``. Other keys are listed at the end.
     recording
         What the result was estimated from: subject, cameras, videos, points and sensors.
     body

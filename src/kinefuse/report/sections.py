@@ -34,13 +34,11 @@ TOLD: Final = {
     "findings",
     "cameras",
     "keypoints",
-    "sensors",
     "imus",
     "versions",
     "seed",
     "estimator",
     "notes",
-    "vision",
 }
 """Keys of the quality file that have a place of their own in the report."""
 
@@ -135,17 +133,10 @@ def recorded_section(
     """Return what was recorded and what is wrong with it: findings, cameras, points, sensors."""
     parts = [findings_list(_findings(quality))]
     of_result = reprojection_errors(motion, recording, body) if recording is not None else {}
-    measured = _vision(quality)
-    parts.append(camera_table(measured.get("cameras") or {}, of_result, recording))
-    parts.append(keypoint_table(measured.get("keypoints") or {}, of_result))
-    parts.append(sensor_table(quality.get("sensors") or quality.get("imus") or {}, recording))
+    parts.append(camera_table(quality.get("cameras") or {}, of_result, recording))
+    parts.append(keypoint_table(quality.get("keypoints") or {}, of_result))
+    parts.append(sensor_table(quality.get("imus") or {}, recording))
     return section("recorded", "What was recorded, and what limits it", "".join(parts))
-
-
-def _vision(quality: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return the part of the quality file that is about cameras; it may lie one level down."""
-    inner = quality.get("vision")
-    return inner if isinstance(inner, Mapping) and "cameras" not in quality else quality
 
 
 def findings_list(findings: Iterable[Mapping[str, Any]]) -> str:
@@ -203,8 +194,6 @@ def camera_table(
 
 
 def _missing(numbers: Mapping[str, Any], view: Any) -> float | None:
-    if isinstance(numbers.get("missing_fraction"), int | float):
-        return float(numbers["missing_fraction"])
     if isinstance(numbers.get("seen_fraction"), int | float):
         return 1.0 - float(numbers["seen_fraction"])
     if view is None or view.keypoints is None or not len(view.keypoints.pixels):
@@ -217,7 +206,7 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _px(numbers: Mapping[str, Any]) -> Any:
-    for key in ("median_reprojection_seen_px", "median_reprojection_px", "reprojection_px"):
+    for key in ("median_reprojection_seen_px", "median_reprojection_px"):
         if numbers.get(key) is not None:
             return numbers[key]
     return None
