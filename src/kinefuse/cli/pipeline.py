@@ -208,6 +208,7 @@ def _write(
     """Judge the motion and write everything; the report comes last, because it can be made again."""
     from kinefuse.body.models import load_anny
     from kinefuse.cli.quality import make_quality
+    from kinefuse.cli.truth import compare_with_truth
     from kinefuse.formats.results import write_result
     from kinefuse.report.page import write_report
 
@@ -222,16 +223,8 @@ def _write(
         findings=prepared.findings,
         measured=prepared.measured,
         body=body,
-        truth=None if truth is None else errors_against(truth, motion),
+        truth=None if truth is None else compare_with_truth(motion, truth),
     )
     write_result(out, motion, quality, overwrite=overwrite)
     told = {key: value for key, value in quality.items() if key not in {"motion", "truth"}}  # the report has its own
-    report_quality = told | {"findings": [vars(finding) for finding in prepared.findings]}
-    write_report(out / "report.html", motion, report_quality, recording=prepared.recording, body=body, truth=truth)
-
-
-def errors_against(truth: Motion, motion: Motion) -> dict[str, Any]:
-    """Return the errors of a motion by group of joints, for ``quality.json``."""
-    from kinefuse.cli.truth import compare_with_truth
-
-    return compare_with_truth(motion, truth)
+    write_report(out / "report.html", motion, told, recording=prepared.recording, body=body, truth=truth)
