@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from kinefuse.body import point_terms as terms
-from kinefuse.body.fit_points import PointSet, fit_points, whitening
-from kinefuse.body.fitting import Body, FitConfig, fit_poses
+from kinefuse.body.fit_points import PointSet, bridged, fit_points, whitening, windows
+from kinefuse.body.fitting import Body, FitConfig, fit_poses, regular_steps
 from kinefuse.body.initial_pose import align_directions, fill_in_time, initial_pose
 from kinefuse.body.kinematics import world_from_local
 from kinefuse.body.models import load_anny
@@ -194,6 +194,67 @@ def test_smoothing_bridges_frames_without_points() -> None:
     assert (bridged.provenance[12:16, SEGMENT_INDEX["shank_r"]] == INTERPOLATED).all()
 
 
+def test_a_hole_in_time_is_not_glided_across() -> None:
+    """Ten frames a second and a half apart from the next twenty: smoothness must not pull them towards each other."""
+    _, points = a_walk()
+    centers = centers_of(points)
+    points[10:] += torch.tensor([1.5, 0.0, 0.0])
+    late = replace(centers, time=centers.time + 1.5 * (np.arange(30) >= 10))
+    motion = fit_points(late, ANNY, LITERAL, FitConfig())
+    alone = fit_points(replace(late, time=late.time[:10], positions=late.positions[:10]), ANNY, LITERAL, FitConfig())
+    assert np.linalg.norm(motion.positions[:10] - alone.positions, axis=-1).max() < 0.02
+
+
+def test_time_stamps_that_files_round_count_as_regular() -> None:
+    rounded = np.round(np.arange(50) / 60, 2)
+    steps = regular_steps(rounded)
+    assert steps.unique().numpy() == pytest.approx([0.02])
+    lost = np.delete(np.arange(50) / 60, [20, 21])
+    assert regular_steps(lost)[19] * 60 == pytest.approx(3)
+
+
+def test_where_nobody_is_seen_nothing_is_told() -> None:
+    _, points = a_walk(90)
+    points[:10] = torch.nan
+    points[20:70] = torch.nan
+    motion = fit_points(centers_of(points), ANNY, LITERAL, FitConfig())
+    unknown = np.r_[0:10, 20:70]
+    for told in (motion.R_world_segment, motion.positions, motion.angles, motion.orientation_sd):
+        assert told is not None
+        assert np.isnan(told[unknown]).all()
+        assert np.isfinite(np.delete(told, unknown, axis=0)).all()
+    assert (motion.provenance[unknown] == INFERRED).all()
+    assert "in 60 of 90 frames" in motion.notes[0]
+
+
+def test_hips_hidden_while_walking_are_not_left_behind() -> None:
+    pose, points = a_walk(180)
+    points[60:150, [KEYPOINTS.index(name) for name in ("hip_l", "hip_r", "mid_hip")]] = torch.nan
+    motion = fit_points(centers_of(points), ANNY, LITERAL, FitConfig())
+    assert np.linalg.norm(motion.positions[:, 0] - pose.root_position.numpy(), axis=-1).max() < 0.06
+
+
+def test_windows_of_a_long_trial_meet_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, points = a_walk(120)
+    points += 0.005 * torch.randn(points.shape, generator=torch.Generator().manual_seed(4)).double()
+    points[50:60, KEYPOINTS.index("ankle_l")] = torch.nan
+    noisy = replace(LITERAL, noise_sd=np.full(26, 0.005))
+    config = FitConfig(tolerance=1e-9, iterations=60)
+    whole = fit_points(centers_of(points), ANNY, noisy, config)
+    monkeypatch.setattr("kinefuse.body.fit_points.WINDOW_FRAMES", 40)
+    monkeypatch.setattr("kinefuse.body.fit_points.MARGIN_FRAMES", 30)
+    cut = fit_points(centers_of(points), ANNY, noisy, config)
+    assert np.degrees(geodesic_angle(cut.R_world_segment, whole.R_world_segment)).max() < 0.1
+    assert np.abs(cut.positions - whole.positions).max() < 1e-3
+
+
+def test_windows_cover_every_frame_once() -> None:
+    frames = np.delete(np.arange(1000), slice(300, 350))
+    cut = windows(frames, 200, 30)
+    assert np.array_equal(np.concatenate([window.frames[window.keep] for window in cut]), frames)
+    assert max(len(window.frames) for window in cut) <= 260
+
+
 def test_smoothing_takes_jitter_away() -> None:
     _, points = a_walk(60)
     noisy = points + 0.01 * torch.randn(points.shape, generator=torch.Generator().manual_seed(3)).double()
@@ -249,6 +310,24 @@ def test_provenance_names_what_no_point_tells() -> None:
     assert (motion.provenance[:, SEGMENT_INDEX["shank_r"]] == MEASURED).all()
 
 
+def test_provenance_of_a_limb_hidden_for_long_is_inferred() -> None:
+    _, points = a_walk(90)
+    hidden = [KEYPOINTS.index(name) for name in ("elbow_r", "wrist_r")]
+    points[10:20, hidden] = torch.nan
+    points[40:80, hidden] = torch.nan
+    motion = fit_points(centers_of(points), ANNY, LITERAL, FitConfig())
+    arm = motion.provenance[:, SEGMENT_INDEX["upper_arm_r"]]
+    assert (arm[10:20] == INTERPOLATED).all()
+    assert (arm[40:80] == INFERRED).all()
+    assert (np.delete(arm, np.r_[10:20, 40:80]) == MEASURED).all()
+
+
+def test_only_a_short_gap_with_both_ends_is_bridged() -> None:
+    seen = np.array([False, True, False, False, True, False, True, False])
+    time = np.array([0.0, 0.1, 0.2, 0.5, 0.6, 1.0, 1.2, 1.3])
+    assert bridged(seen, time).tolist() == [False, True, True, True, True, False, True, False]
+
+
 def test_poses_of_all_frames_agree_with_frames_alone() -> None:
     """Without smoothing, the banded solver's trial is the sum of its frames."""
     _, points = a_walk(6)
@@ -258,7 +337,7 @@ def test_poses_of_all_frames_agree_with_frames_alone() -> None:
     start = start.moved(0.05 * torch.ones(6, N_POSE).double())
     alone = FitConfig(angular_acceleration_sd=np.inf, acceleration_sd=np.inf, tolerance=1e-10, iterations=60)
     loose = replace(alone, angular_acceleration_sd=1e7, acceleration_sd=1e7)
-    a, _ = fit_poses(body, start, targets, alone, 1 / 60)
-    b, _ = fit_poses(body, start, targets, loose, 1 / 60)
+    a, _ = fit_poses(body, start, targets, alone, np.arange(6) / 60)
+    b, _ = fit_poses(body, start, targets, loose, np.arange(6) / 60)
     assert (a.root_position - b.root_position).abs().max() < 1e-4
     assert np.degrees(geodesic_angle(a.R_parent_segment.numpy(), b.R_parent_segment.numpy())).max() < 0.1

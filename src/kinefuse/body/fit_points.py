@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -35,6 +36,12 @@ from kinefuse.conventions import (
 )
 from kinefuse.motion import Motion
 from kinefuse.recordings import JointCenters
+
+LONGEST_BRIDGE_S = 0.5
+"""Movement is told between two sightings at most this far apart: about half a step of walking."""
+
+WINDOW_FRAMES, MARGIN_FRAMES = 2000, 250
+"""A long trial is fitted in windows, for its memory; frames so far apart have no influence on each other."""
 
 
 @dataclass(frozen=True)
@@ -129,17 +136,45 @@ def fit_points(
         offset_sd=torch.as_tensor(points.offset_sd), stature_m=stature_m, weight=max(1.0, len(frames) / looks)
     )
     sample = targets.frames(frames)
-    step_s = float(np.median(np.diff(centers.time))) if len(centers.time) > 1 else 1.0
+    known = bridged(_is_seen(targets).any(1).numpy(), centers.time)
     with one_thread():
         body = _scaled_start(start, sample)
         body, _ = fit_body(body, _starting_pose(body, sample), sample, prior, config, extra)
-        pose, information = fit_poses(body, _starting_pose(body, targets), targets, config, step_s, extra)
-        return _to_motion(centers, body, pose, information, targets, estimator)
+        parts = [
+            _fit_window(body, targets, centers.time, window, config, extra)
+            for window in windows(np.flatnonzero(known), WINDOW_FRAMES, MARGIN_FRAMES)
+        ]
+    return _to_motion(centers, body, parts, known, targets, estimator)
+
+
+def bridged(seen: np.ndarray, time: np.ndarray) -> np.ndarray:
+    """Return (T,) true for frames in which something was seen (T,), or shortly before as well as shortly after."""
+    before = np.maximum.accumulate(np.where(seen, time, -np.inf))
+    after = np.minimum.accumulate(np.where(seen, time, np.inf)[::-1])[::-1]
+    return after - before <= LONGEST_BRIDGE_S
+
+
+@dataclass(frozen=True)
+class Window:
+    """Frames that are fitted together, (N,), and which of them are kept; the others are its neighbours' too."""
+
+    frames: np.ndarray
+    keep: slice
+
+
+def windows(frames: np.ndarray, length: int, margin: int) -> list[Window]:
+    """Cut frames (N,) into windows of about equal length, at most `length` and `margin` more at either end."""
+    bounds = np.linspace(0, len(frames), -(-len(frames) // length) + 1).astype(int)
+    cut = []
+    for start, stop in pairwise(bounds):
+        first = max(0, start - margin)
+        cut.append(Window(frames[first : stop + margin], slice(start - first, stop - first)))
+    return cut
 
 
 def _body_frames(targets: Targets, wanted: int) -> torch.Tensor:
     """Frames spread evenly over those in which at least half of the usual points were seen."""
-    count = (targets.whitening.diagonal(dim1=-2, dim2=-1).sum(-1) > 0).sum(-1)
+    count = _is_seen(targets).sum(-1)
     good = (count * 2 >= count.max()).nonzero()[:, 0]
     pick = torch.linspace(0, len(good) - 1, min(wanted, len(good))).round().long()
     return good[pick]
@@ -163,21 +198,43 @@ def _scaled_start(body: Body, targets: Targets) -> Body:
     return Body(body.model, body.names, component * amount, body.offsets)
 
 
+def _is_seen(targets: Targets) -> torch.Tensor:
+    """(T, K) true where a point was measured."""
+    return targets.whitening.diagonal(dim1=-2, dim2=-1).sum(-1) > 0
+
+
 def _starting_pose(body: Body, targets: Targets) -> Pose:
-    seen = targets.whitening.diagonal(dim1=-2, dim2=-1).sum(-1) > 0
-    points = torch.where(seen[..., None], targets.points, torch.nan)
+    points = torch.where(_is_seen(targets)[..., None], targets.points, torch.nan)
     world, root = initial_pose(points, targets.segment, body.rest_points, body.joints)
     return Pose(local_from_world(world), root)
 
 
+def _fit_window(
+    body: Body, targets: Targets, time: np.ndarray, window: Window, config: FitConfig, extra: PosePrior | None
+) -> tuple[np.ndarray, ...]:
+    """Return, for the frames kept, R_world_segment, positions, orientation_sd and angle_sd as in `Motion`."""
+    some = targets.frames(torch.as_tensor(window.frames))
+    pose, information = fit_poses(body, _starting_pose(body, some), some, config, time[window.frames], extra)
+    placed = body.place(pose.frames(window.keep), some.segment)
+    covariance = orientation_covariance(information[window.keep], placed.R_world_segment)
+    variance = covariance.diagonal(dim1=-2, dim2=-1).reshape(len(covariance), len(SEGMENTS), 3)
+    orientation_sd = variance.sum(-1).sqrt().numpy()
+    return (
+        placed.R_world_segment.numpy(), placed.positions.numpy(),
+        orientation_sd, angle_sd(placed.R_world_segment, covariance),
+    )  # fmt: skip
+
+
 def _to_motion(
-    centers: JointCenters, body: Body, pose: Pose, information: torch.Tensor, targets: Targets, estimator: str
+    centers: JointCenters,
+    body: Body,
+    parts: list[tuple[np.ndarray, ...]],
+    known: np.ndarray,
+    targets: Targets,
+    estimator: str,
 ) -> Motion:
-    placed = body.place(pose, targets.segment)
-    R, positions = placed.R_world_segment.numpy(), placed.positions.numpy()
-    covariance = orientation_covariance(information, placed.R_world_segment)
-    variance = covariance.diagonal(dim1=-2, dim2=-1).reshape(len(R), len(SEGMENTS), 3)
-    return Motion(
+    R, positions, orientation_sd, sd_of_angles = (_in_frames(list(part), known) for part in zip(*parts, strict=True))
+    motion = Motion(
         time=centers.time,
         R_world_segment=R,
         positions=positions,
@@ -185,11 +242,25 @@ def _to_motion(
         provenance=provenance(centers, targets, body),
         shape=body.shape.numpy(),
         rest_positions=body.joints.numpy(),
-        orientation_sd=variance.sum(-1).sqrt().numpy(),
-        angle_sd=angle_sd(placed.R_world_segment, covariance),
+        orientation_sd=orientation_sd,
+        angle_sd=sd_of_angles,
         body_name=body.model.name,
         estimator=estimator,
     )
+    if known.all():
+        return motion
+    return motion.with_notes(
+        f"Nobody was seen for longer than {LONGEST_BRIDGE_S:g} s, or at the start or end, in {int((~known).sum())} of "
+        f"{len(known)} frames; they are empty."
+    )
+
+
+def _in_frames(parts: list[np.ndarray], known: np.ndarray) -> np.ndarray:
+    """Put the values of the known frames, in parts, where they belong in time (T, ...); NaN elsewhere."""
+    values = np.concatenate(parts)
+    out = np.full((len(known), *values.shape[1:]), np.nan)
+    out[known] = values
+    return out
 
 
 def angle_sd(R_world_segment: torch.Tensor, covariance: torch.Tensor) -> np.ndarray:
@@ -220,17 +291,16 @@ def provenance(centers: JointCenters, targets: Targets, body: Body) -> np.ndarra
     """Return (T, 22): which segments the points themselves determine.
 
     A segment is measured in a frame if a point that it carries, or one at the joint at its far end, was seen there;
-    interpolated if that point was seen at other times, or was filled over a gap; inferred if there never was one.
+    interpolated if that point was filled over a gap, or was seen shortly before and shortly after; else inferred.
     """
-    seen = (targets.whitening.diagonal(dim1=-2, dim2=-1).sum(-1) > 0).numpy()
+    seen = _is_seen(targets).numpy()
     filled = np.zeros_like(seen) if centers.interpolated is None else centers.interpolated
     rest, joints = body.rest_points.numpy(), body.joints.numpy()
     out = np.full((len(seen), len(SEGMENTS)), INFERRED, np.uint8)
     for s in range(len(SEGMENTS)):
-        tells = _tells(s, targets.segment.numpy(), rest, joints) & seen.any(0)
-        if tells.any():
-            measured = (seen & ~filled)[:, tells].any(1)
-            out[:, s] = np.where(measured, MEASURED, INTERPOLATED)
+        tells = _tells(s, targets.segment.numpy(), rest, joints)
+        out[bridged(seen[:, tells].any(1), centers.time), s] = INTERPOLATED
+        out[(seen & ~filled)[:, tells].any(1), s] = MEASURED
     return out
 
 

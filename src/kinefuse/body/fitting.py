@@ -266,39 +266,49 @@ def _moved_body(body: Body, change: torch.Tensor) -> Body:
     return replace(body, shape=body.shape + change[:n_shape], offsets=body.offsets + change[n_shape:].reshape(-1, 3))
 
 
-def _smoothness_weights(config: FitConfig, step_s: float) -> torch.Tensor:
-    """Inverse standard deviations (69,) of second differences over `step_s` seconds; zero turns smoothing off."""
-    linear = 1.0 / (config.acceleration_sd * step_s**2)
-    angular = 1.0 / (config.angular_acceleration_sd * step_s**2)
+def _smoothness_weights(config: FitConfig) -> torch.Tensor:
+    """Inverse standard deviations (69,) of accelerations; zero turns smoothing off."""
+    linear, angular = 1.0 / config.acceleration_sd, 1.0 / config.angular_acceleration_sd
     return torch.tensor([linear] * 3 + [angular] * (N_POSE - 3), dtype=torch.float64)
 
 
+def regular_steps(time: np.ndarray) -> torch.Tensor:
+    """Return the steps (T - 1,) between time stamps (T,), seconds, as whole multiples of the usual step.
+
+    Files round time stamps, often to a tenth of a step or worse, and what that does to an acceleration is larger than
+    any movement's; a lost frame or a hole is at least one whole step.
+    """
+    steps = np.diff(time)
+    usual = np.median(steps) if len(steps) else 1.0
+    return torch.as_tensor(usual * np.maximum(1.0, np.round(steps / usual)))
+
+
 def fit_poses(
-    body: Body, pose: Pose, targets: Targets, config: FitConfig, step_s: float, extra: PosePrior | None = None
+    body: Body, pose: Pose, targets: Targets, config: FitConfig, time: np.ndarray, extra: PosePrior | None = None
 ) -> tuple[Pose, torch.Tensor]:
     """Find the poses of all frames for a known body.
 
     Parameters
     ----------
     pose : where to start, (T, ...)
-    step_s : time between frames, seconds
+    time : (T,) seconds
 
     Returns
     -------
     The poses, and each frame's own information matrix (T, 69, 69), from its points and the joint prior without
     its neighbours.
     """
-    weights = _smoothness_weights(config, step_s)
+    weights, steps = _smoothness_weights(config), regular_steps(time)
     smooth = bool((weights > 0).any()) and len(targets.points) > 2
     damping = 1e-3
     normal = _frame_equations(body, pose, targets, config, extra)
     for _ in range(config.iterations):
-        rough = terms.smoothness_residual(pose) * weights if smooth else torch.zeros(0, N_POSE)
+        rough = terms.accelerations(pose, steps) * weights if smooth else torch.zeros(0, N_POSE)
         cost = normal.cost + float((rough**2).sum())
         for _attempt in range(8):
-            change = _solve_banded(normal, rough, weights, damping) if smooth else _solve_frames(normal, damping)
+            change = _solve_banded(normal, rough, weights, steps, damping) if smooth else _solve_frames(normal, damping)
             trial = pose.moved(change)
-            new_rough = terms.smoothness_residual(trial) * weights if smooth else rough
+            new_rough = terms.accelerations(trial, steps) * weights if smooth else rough
             new_cost = _data_cost(body, trial, targets, config, extra) + float((new_rough**2).sum())
             if new_cost < cost:
                 break
@@ -317,37 +327,46 @@ def _solve_frames(normal: _Normal, damping: float) -> torch.Tensor:
     return -torch.cholesky_solve(normal.g[..., None], factor)[..., 0]
 
 
-def _solve_banded(normal: _Normal, rough: torch.Tensor, weights: torch.Tensor, damping: float) -> torch.Tensor:
+def _solve_banded(
+    normal: _Normal, rough: torch.Tensor, weights: torch.Tensor, steps: torch.Tensor, damping: float
+) -> torch.Tensor:
     """Solve the coupled equations of all frames; unknowns are ordered frame by frame.
 
     Second differences couple a frame to the next two, degree of freedom by degree of freedom: two extra diagonals far
     from the main one, and everything between them is zero.
     """
     frames = len(normal.g)
-    diagonal = torch.zeros(frames, N_POSE, dtype=torch.float64)
-    square = weights**2
+    square = (weights**2).numpy()
+    factors = _difference_factors(steps)
     count = torch.zeros(frames, dtype=torch.float64)
     gradient = normal.g.clone()
-    for shift, factor in ((0, 1.0), (1, -2.0), (2, 1.0)):
+    for shift in range(3):
         rows = slice(shift, frames - 2 + shift)
-        count[rows] += factor**2
-        gradient[rows] += factor * rough * weights
-    diagonal += count[:, None] * square
-    blocks = _damped(normal.H, damping).numpy() + np.eye(N_POSE) * diagonal.numpy()[:, :, None]
+        count[rows] += factors[:, shift] ** 2
+        gradient[rows] += factors[:, shift, None] * rough * weights
+    diagonal = count.numpy()[:, None] * square
+    blocks = _damped(normal.H, damping).numpy() + np.eye(N_POSE) * diagonal[:, :, None]
     band = np.zeros((2 * N_POSE + 1, frames * N_POSE))  # lower form: band[i - j, j] = A[i, j]
     columns = band.reshape(2 * N_POSE + 1, frames, N_POSE)
     for k in range(N_POSE):
         columns[: N_POSE - k, :, k] = blocks[:, k:, k].T
-    next_one = np.full(frames - 1, -4.0)
-    next_one[[0, -1]] = -2.0
-    columns[N_POSE, : frames - 1] += next_one[:, None] * square.numpy()
-    columns[2 * N_POSE, : frames - 2] += square.numpy()
+    first, middle, last = factors.numpy().T
+    columns[N_POSE, : frames - 2] += (first * middle)[:, None] * square
+    columns[N_POSE, 1 : frames - 1] += (middle * last)[:, None] * square
+    columns[2 * N_POSE, : frames - 2] += (first * last)[:, None] * square
     try:
         factor_banded = cholesky_banded(band, overwrite_ab=True, lower=True, check_finite=False)
     except LinAlgError:  # not positive definite: the caller damps more
         return torch.full((frames, N_POSE), 0.0, dtype=torch.float64)
     solution = cho_solve_banded((factor_banded, True), gradient.numpy().reshape(-1), check_finite=False)
     return -torch.as_tensor(solution.reshape(frames, N_POSE))
+
+
+def _difference_factors(steps: torch.Tensor) -> torch.Tensor:
+    """Factors (T - 2, 3) of three neighbouring frames in their acceleration, 1/s², for steps (T - 1,) in seconds."""
+    before, after = steps[:-1], steps[1:]
+    mean = 0.5 * (before + after)
+    return torch.stack([1 / before, -1 / before - 1 / after, 1 / after], dim=-1) / mean[:, None]
 
 
 def orientation_covariance(information: torch.Tensor, R_world_segment: torch.Tensor) -> torch.Tensor:
