@@ -16,6 +16,7 @@ from cli_samples import (
     write_video_trial,
 )
 
+from kinefuse.cli import main
 from kinefuse.formats.trial import write_trial
 from kinefuse.recordings import JointCenters
 
@@ -97,6 +98,7 @@ def test_nobody_in_the_keypoints(trial: Path, capsys: Capture) -> None:
     for path in (trial / "keypoints").iterdir():
         path.write_text("frame,keypoint,x_px,y_px,confidence\n")
     assert "shows a person" in refused_run(capsys, trial)
+    assert "shows a person" in refused(capsys, "check", trial)
 
 
 def test_an_unknown_detector(tmp_path: Path, capsys: Capture) -> None:
@@ -166,6 +168,25 @@ def test_a_unit_that_contradicts_the_header(tmp_path: Path, capsys: Capture) -> 
 def test_points_of_no_human_size(tmp_path: Path, capsys: Capture) -> None:
     trial = _points_trial(tmp_path / "trial", size_m=0.02)
     assert "check the unit" in refused(capsys, "check", trial)
+    assert "check the unit" in refused_run(capsys, trial)
+
+
+def test_points_of_unknown_names(tmp_path: Path, capsys: Capture) -> None:
+    trial = _points_trial(tmp_path / "trial")
+    path = trial / "joint_centers.trc"
+    path.write_text(path.read_text().replace("_l", "_links").replace("_r", "_rechts"))
+    assert "rename them" in refused_run(capsys, trial)
+    assert "rename them" in refused(capsys, "check", trial)
+
+
+@pytest.mark.parametrize("factor", [1e-3, 1e3])
+def test_a_calibration_in_another_unit(tmp_path: Path, capsys: Capture, factor: float) -> None:
+    recording = short_recording()
+    cameras = tuple(replace(c, translation=factor * c.translation) for c in recording.cameras)
+    write_trial(tmp_path / "trial", replace(recording, cameras=cameras))
+    assert "calibration.toml" in refused_run(capsys, tmp_path / "trial")
+    assert main(["check", str(tmp_path / "trial")]) == 0
+    assert "check the unit in calibration.toml" in capsys.readouterr().out
 
 
 # ---- where the result goes

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kinefuse.cli.pipeline import TRUTH, require_two_views, seeing_views
+from kinefuse.cli.pipeline import TRUTH, require_human_size, require_two_views, seeing_views
 from kinefuse.cli.progress import Progress, silent
 from kinefuse.cli.views import ViewFacts, compare_views, inspect_view
 from kinefuse.errors import KinefuseError
@@ -72,11 +72,27 @@ def _runnable(recording: Recording, findings: list[Finding]) -> tuple[str | None
     try:
         require_two_views(recording)
         _, reason = choose_estimator(recording)
+        _require_usable(recording)
     except KinefuseError as error:
         return str(error), ""
-    used = "camera" if recording.joint_centers is None else "joint centres"
-    broken = [f for f in findings if f.level == "error" and f.about.startswith(used)]
+    broken = [f for f in findings if f.level == "error" and f.about.startswith("camera")]
+    broken = [] if recording.joint_centers is not None else broken
     return (f"{broken[0].about}: {broken[0].text}", "") if broken else (None, reason)
+
+
+def _require_usable(recording: Recording) -> None:
+    """Raise the `KinefuseError` with which the estimation would end, as far as the files alone tell it."""
+    from kinefuse.body.markers import recognise_markers
+    from kinefuse.body.models import load_anny
+    from kinefuse.estimators.smplify3d import select_points
+    from kinefuse.vision.preparation import require_seen
+
+    points, seeing = recording.joint_centers, seeing_views(recording)
+    require_human_size(points, "the file's header")
+    if points is not None and recognise_markers(points.names) is None:
+        select_points(points, load_anny())
+    if points is None and all(view.keypoints is not None for view in seeing):
+        require_seen(seeing)
 
 
 # ---- what is in it
@@ -142,22 +158,7 @@ def _check_points(points: JointCenters | None) -> list[Finding]:
     if seldom:
         text = f"Missing in more than {100 * SPARSE:.0f} % of the frames: {', '.join(seldom)}."
         findings.append(Finding("warning", "joint centres", text))
-    extent = _extent_m(points)
-    if np.isfinite(extent) and not 0.3 < extent < 3.0:
-        text = (
-            f"The points of one frame span {extent:.3g} m, which is no human body; check the unit in the file's header."
-        )
-        findings.append(Finding("error", "joint centres", text))
     return findings
-
-
-def _extent_m(points: JointCenters) -> float:
-    """Return the median, over frames with at least half of the points, of the largest extent along an axis; metres."""
-    enough = np.isfinite(points.positions[..., 0]).mean(axis=1) >= 0.5
-    if not enough.any():
-        return float("nan")
-    frames = points.positions[enough]
-    return float(np.median((np.nanmax(frames, axis=1) - np.nanmin(frames, axis=1)).max(axis=-1)))
 
 
 def _limits(recording: Recording) -> list[Finding]:

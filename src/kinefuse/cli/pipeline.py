@@ -5,11 +5,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kinefuse.cli.progress import Progress, silent
 from kinefuse.cli.target import check_output
 from kinefuse.errors import KinefuseError
 from kinefuse.motion import Motion
-from kinefuse.recordings import Finding, Recording, View
+from kinefuse.recordings import Finding, JointCenters, Recording, View
 
 TRUTH = Path("reference") / "motion.nc"
 """Where a trial keeps its truth, if it has one: compared with the result, never an input."""
@@ -99,7 +101,6 @@ def _sow(seed: int) -> None:
     """Seed the global generators, for estimators that draw from them."""
     import random
 
-    import numpy as np
     import torch
 
     random.seed(seed)
@@ -135,6 +136,7 @@ def prepare(recording: Recording, *, refine_cameras: bool, detector: str, progre
 
     findings = check_imus(recording.imus)
     if recording.joint_centers is not None or len(seeing_views(recording)) < 2:
+        require_human_size(recording.joint_centers, "the file's header")
         return Prepared(recording=recording, findings=[*_left_out(recording), *findings])
     recording, detected = _detect(recording, detector, progress)
     findings = [*detected, *findings]
@@ -142,6 +144,7 @@ def prepare(recording: Recording, *, refine_cameras: bool, detector: str, progre
     from kinefuse.vision.preparation import measure_joint_centers
 
     measured = measure_joint_centers(recording, refine=refine_cameras)
+    require_human_size(measured.recording.joint_centers, "calibration.toml")
     return Prepared(recording=measured.recording, findings=[*measured.findings, *findings], measured=measured.quality)
 
 
@@ -153,6 +156,34 @@ def require_two_views(recording: Recording) -> None:
             f"Only camera {seeing[0].camera} has a video or keypoints, but measuring in 3-D takes at least two "
             "calibrated cameras; add another one, IMUs or joint centres."
         )
+
+
+def require_human_size(points: JointCenters | None, where: str) -> None:
+    """Raise a `KinefuseError` if the points are too close together or too far apart for a human body.
+
+    A body can be fitted to such points, and everything but its size then looks right.
+
+    Parameters
+    ----------
+    points
+        None passes.
+    where
+        The place that tells the unit.
+    """
+    extent = float("nan") if points is None else _extent_m(points)
+    if np.isfinite(extent) and not 0.3 < extent < 3.0:
+        raise KinefuseError(
+            f"The points of one frame span {extent:.3g} m, which is no human body; check the unit in {where}."
+        )
+
+
+def _extent_m(points: JointCenters) -> float:
+    """Return the median, over frames with at least half of the points, of the largest extent along an axis; metres."""
+    enough = np.isfinite(points.positions[..., 0]).mean(axis=1) >= 0.5
+    if not enough.any():
+        return float("nan")
+    frames = points.positions[enough]
+    return float(np.median((np.nanmax(frames, axis=1) - np.nanmin(frames, axis=1)).max(axis=-1)))
 
 
 def seeing_views(recording: Recording) -> list[View]:

@@ -12,6 +12,9 @@ from kinefuse.recordings import Camera, Finding, Recording, View
 SMALLEST_ANGLE_DEG = 15.0
 """Two cameras that look along more similar directions measure depth badly."""
 
+SMALLEST_ROOM_M, LARGEST_ROOM_M = 0.05, 200.0
+"""The widest distance between cameras: from two of one phone to a stadium's."""
+
 SAME_RATE = 1e-3
 LENGTH_TOLERANCE_S = 0.1
 FEW_FRAMES = 10
@@ -135,7 +138,7 @@ def compare_views(facts: Sequence[ViewFacts], recording: Recording) -> list[Find
         text = f"The start of {names} is unknown (no start_s), so it is estimated from the movement."
         findings.append(Finding("info", "cameras", text))
     findings += _compare_spans(timed, recording)
-    return findings + _compare_directions(recording)
+    return findings + _compare_places(recording) + _compare_directions(recording)
 
 
 def _compare_rates(facts: Sequence[ViewFacts]) -> list[Finding]:
@@ -165,6 +168,16 @@ def _compare_spans(facts: Sequence[ViewFacts], recording: Recording) -> list[Fin
             text = f"Cameras {first} and {second} never run at the same time; check start_s of both."
             findings.append(Finding("warning", "cameras", text))
     return findings
+
+
+def _compare_places(recording: Recording) -> list[Finding]:
+    """Say where cameras stand so near or so far apart that the unit of the calibration must be wrong."""
+    places = [recording.camera(view.camera).centre for view in recording.views]
+    widest = max((float(np.linalg.norm(a - b)) for a, b in combinations(places, 2)), default=1.0)
+    if SMALLEST_ROOM_M <= widest <= LARGEST_ROOM_M:
+        return []
+    text = f"The cameras stand {widest:.3g} m apart at most; check the unit in calibration.toml."
+    return [Finding("warning", "cameras", text)]
 
 
 def _compare_directions(recording: Recording) -> list[Finding]:

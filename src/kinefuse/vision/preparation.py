@@ -91,7 +91,7 @@ def measure_joint_centers(
     recording, findings = _one_person(recording)
     used = [view for view in recording.views if view.keypoints is not None]
     cameras = [recording.camera(view.camera) for view in used]
-    _check_seen(used)
+    require_seen(used)
     views, estimates, told = estimate_start_offsets(cameras, used)
     refinement = None
     if refine:
@@ -103,6 +103,7 @@ def measure_joint_centers(
     )
     _check_found(result)
     result, uncertain = _certain(result, max_sd_m)
+    _check_certain(result, max_sd_m)
     centers = _joint_centers(grid, result, max_gap_s)
     quality = {**_quality(grid, result, centers, views, estimates), "uncertain_fraction": uncertain}
     findings += [*told, *_refinement_findings(refinement), *_disagreements(cameras, grid, result, quality, refine)]
@@ -133,7 +134,8 @@ def _one_person(recording: Recording) -> tuple[Recording, list[Finding]]:
     return replace(recording, views=unplaced), list(again.findings)
 
 
-def _check_seen(views: Sequence[View]) -> None:
+def require_seen(views: Sequence[View]) -> None:
+    """Raise a `KinefuseError` unless the keypoints of at least two views show somebody."""
     if len(views) < 2:
         raise KinefuseError(
             f"Measuring in 3-D needs keypoints of at least two calibrated cameras, got {len(views)}: add a camera with "
@@ -153,6 +155,14 @@ def _check_found(result: Triangulation) -> None:
         raise KinefuseError(
             "The cameras do not agree on a single point: check that calibration.toml belongs to these recordings, that "
             "camera names are not exchanged, and start_s and rate_hz of each camera."
+        )
+
+
+def _check_certain(result: Triangulation, max_sd_m: float) -> None:
+    if not np.isfinite(result.positions).any():
+        raise KinefuseError(
+            f"The cameras measure no point surer than {max_sd_m:g} m: they are too near to each other or too far away; "
+            "check the positions of the cameras and the unit in calibration.toml."
         )
 
 
