@@ -66,15 +66,15 @@ def test_unknown_point_is_named() -> None:
         ANNY.point_index(("tail",))
 
 
-def tiny_smpl(path: Path, leave_out: str = "") -> Path:
-    """A file of SMPL's form with 60 vertices: each joint is the mean of two of them."""
+def tiny_smpl(path: Path, leave_out: str = "", joints: int = 24) -> Path:
+    """A file of SMPL's form with 60 vertices: each of the first joints is the mean of two of them."""
     rng = np.random.default_rng(0)
     template = rng.normal(size=(60, 3)) * 0.3
-    regressor = np.zeros((24, 60))
+    regressor = np.zeros((joints, 60))
     for j in range(24):
         regressor[j, [2 * j, 2 * j + 1]] = 0.5
-    weights = np.zeros((60, 24))
-    weights[np.arange(60), np.arange(60) % 24] = 1
+    weights = np.zeros((60, joints))
+    weights[np.arange(60), np.arange(60) % joints] = 1
     arrays = {
         "v_template": template,
         "shapedirs": rng.normal(size=(60, 3, 12)) * 0.01,
@@ -100,7 +100,20 @@ def test_smpl_form(tmp_path: Path) -> None:
     assert body.surface.skin_segment.max() < 22
 
 
+@pytest.mark.parametrize("joints", [24, 52])
+def test_hands_of_smpl_move_with_their_own_side(tmp_path: Path, joints: int) -> None:
+    """Joints beyond the 22 segments come left hand first: one each in SMPL, fifteen fingers each in SMPL-H."""
+    surface = load_smpl(tiny_smpl(tmp_path / "smpl.npz", joints=joints)).surface
+    assert surface is not None
+    joint = np.arange(60) % joints
+    left, right = SEGMENTS.index("hand_l"), SEGMENTS.index("hand_r")
+    expected = np.where(joint < 22, joint, np.where(joint < 22 + (joints - 22) // 2, left, right))
+    np.testing.assert_array_equal(surface.skin_segment[:, 0], expected)
+
+
 def test_smpl_file_that_is_none(tmp_path: Path) -> None:
+    with pytest.raises(FormatError, match="55 joints"):
+        load_smpl(tiny_smpl(tmp_path / "smplx.npz", joints=55))
     with pytest.raises(FormatError, match="lacks weights"):
         load_smpl(tiny_smpl(tmp_path / "smpl.npz", leave_out="weights"))
     with pytest.raises(FormatError, match=r"\.npz"):

@@ -150,10 +150,12 @@ def load_anny(light_surface: bool = True) -> BodyModel:
 
 
 SMPL_ARRAYS = {"v_template", "shapedirs", "J_regressor", "weights", "f"}
+SMPL_JOINTS = {24, 52}
+"""SMPL's, and those of SMPL-H, whose hands have fifteen joints each."""
 
 
 def load_smpl(path: Path, n_shape: int = 10) -> BodyModel:
-    """Return SMPL (Loper et al. 2015) from the user's own licensed model file.
+    """Return SMPL (Loper et al. 2015) or SMPL-H (Romero et al. 2017) from the user's own licensed model file.
 
     Parameters
     ----------
@@ -166,7 +168,7 @@ def load_smpl(path: Path, n_shape: int = 10) -> BodyModel:
     Raises
     ------
     FormatError
-        If the file is missing, is a pickle, or lacks an array.
+        If the file is missing, is a pickle, lacks an array, or is another model.
     """
     path = Path(path)
     if path.suffix != ".npz" or not path.is_file():
@@ -177,6 +179,9 @@ def load_smpl(path: Path, n_shape: int = 10) -> BodyModel:
             if missing:
                 raise FormatError(f"{path}: not an SMPL model, it lacks {', '.join(sorted(missing))}.")
             data = {key: np.asarray(stored[key]) for key in SMPL_ARRAYS}
+        joints = data["weights"].shape[-1]
+        if joints not in SMPL_JOINTS:
+            raise FormatError(f"{path}: has {joints} joints; expected SMPL with 24 or SMPL-H with 52.")
     except ValueError as error:
         raise FormatError(f"{path}: its arrays cannot be read without pickle; save plain arrays.") from error
     return _body_from_smpl(data, n_shape)
@@ -212,10 +217,11 @@ def _body_from_smpl(data: dict[str, np.ndarray], n_shape: int) -> BodyModel:
 
 
 def _weights_of_22(weights: np.ndarray) -> np.ndarray:
-    """Give the weights of SMPL's two hand joints, and of any fingers, to the hands."""
+    """Give the weights of SMPL's two hand joints, or SMPL-H's thirty of the fingers, to the hands; left come first."""
     merged = weights[:, : len(SEGMENTS)].copy()
-    merged[:, SEGMENT_INDEX["hand_l"]] += weights[:, 22::2].sum(1)
-    merged[:, SEGMENT_INDEX["hand_r"]] += weights[:, 23::2].sum(1)
+    left, right = np.split(weights[:, len(SEGMENTS) :], 2, axis=1)
+    merged[:, SEGMENT_INDEX["hand_l"]] += left.sum(1)
+    merged[:, SEGMENT_INDEX["hand_r"]] += right.sum(1)
     return merged
 
 
