@@ -20,13 +20,12 @@ from kinefuse.body.kinematics import local_from_world
 from kinefuse.body.models import load_anny
 from kinefuse.body.priors import log_rotation
 from kinefuse.conventions import SEGMENTS, mirror_permutation
-from kinefuse.formats.bvh import list_bvh, read_bvh
+from kinefuse.formats.bvh import CMU_UNIT, list_bvh, read_bvh
 from kinefuse.recordings import JointCenters
 
 DATA = Path(os.environ.get("KINEFUSE_DATA", Path(__file__).parents[2] / "shared" / "data")) / "mocap"
 OUT = Path(__file__).parents[1] / "src" / "kinefuse" / "body" / "pose_prior.npz"
 SUBJECTS = ("001", "003", "005", "006", "009", "010", "012", "014")
-CMU_UNIT_M = 0.05644444
 POSE_RATE_HZ = 6.0
 POSES_PER_CLIP = 100
 COMPONENTS, REGULARISATION, SEED = 8, np.deg2rad(4.0) ** 2, 0
@@ -53,7 +52,7 @@ WIDE = FitConfig(prior_spread=2.0, angular_acceleration_sd=np.inf, acceleration_
 
 def joint_centers(archive: Path, member: str) -> JointCenters | None:
     """Joint centres of a clip, thinned to a few poses a second."""
-    clip = read_bvh(archive, CMU_UNIT_M, member)
+    clip = read_bvh(archive, CMU_UNIT, member)
     step = max(1, round(1 / (POSE_RATE_HZ * clip.frame_time)))
     positions = clip.joint_positions()[::step][:POSES_PER_CLIP]
     if len(positions) < 5:

@@ -128,29 +128,6 @@ KEYPOINTS: Final = (
 )
 """HALPE-26 in its own order, in this library's spelling. ``neck`` is the point between the shoulders."""
 
-KEYPOINT_BONES: Final = (
-    ("head_top", "neck"),
-    ("neck", "shoulder_l"),
-    ("neck", "shoulder_r"),
-    ("shoulder_l", "elbow_l"),
-    ("shoulder_r", "elbow_r"),
-    ("elbow_l", "wrist_l"),
-    ("elbow_r", "wrist_r"),
-    ("neck", "mid_hip"),
-    ("mid_hip", "hip_l"),
-    ("mid_hip", "hip_r"),
-    ("hip_l", "knee_l"),
-    ("hip_r", "knee_r"),
-    ("knee_l", "ankle_l"),
-    ("knee_r", "ankle_r"),
-    ("ankle_l", "heel_l"),
-    ("ankle_r", "heel_r"),
-    ("ankle_l", "big_toe_l"),
-    ("ankle_r", "big_toe_r"),
-    ("nose", "head_top"),
-)
-"""Lines that a drawing of keypoints connects."""
-
 
 def _both_sides(*names: str) -> tuple[str, ...]:
     return tuple(f"{name}_{side}" for side in "rl" for name in names)
@@ -199,6 +176,9 @@ COORDINATES: Final = (
 
 TRANSLATIONS: Final = ("pelvis_tx", "pelvis_ty", "pelvis_tz")
 """The coordinates that are lengths."""
+
+IS_LENGTH: Final = np.isin(COORDINATES, TRANSLATIONS)
+"""(C,) true for the coordinates that are lengths."""
 
 MEASURED: Final = 0
 INTERPOLATED: Final = 1

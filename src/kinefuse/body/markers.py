@@ -12,7 +12,7 @@ import numpy as np
 from kinefuse.body.fit_points import PointSet, fit_points
 from kinefuse.body.fitting import FitConfig
 from kinefuse.body.models import BodyModel
-from kinefuse.conventions import JOINT_INDEX, SEGMENT_INDEX
+from kinefuse.conventions import JOINT_INDEX, SEGMENT_INDEX, mirrored_name
 from kinefuse.errors import KinefuseError
 from kinefuse.motion import Motion
 from kinefuse.recordings import JointCenters
@@ -42,8 +42,7 @@ class Marker:
 def _pair(left: str, right: str, marker: Marker) -> dict[str, Marker]:
     """The same marker on both sides; `marker` describes the right one, with ``_r`` names where there are sides."""
     x, y, z = marker.offset
-    other = {s: s[:-2] + "_l" if s.endswith("_r") else s for s in (marker.segment, marker.joint)}
-    mirrored = Marker(other[marker.segment], other[marker.joint], (x, y, -z), marker.sd)
+    mirrored = Marker(mirrored_name(marker.segment), mirrored_name(marker.joint), (x, y, -z), marker.sd)
     return {left: mirrored, right: marker}
 
 

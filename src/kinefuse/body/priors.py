@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from kinefuse.body.angles import ANATOMICAL_OFFSETS
+from kinefuse.body.kinematics import PARENT_OF
 from kinefuse.conventions import SEGMENT_INDEX, SEGMENT_PARENTS, SEGMENTS
 from kinefuse.rotations import matrix_from_euler, matrix_from_rotvec
 
@@ -77,7 +78,6 @@ def joint_prior() -> JointPrior:
 
 
 OFFSETS = torch.as_tensor(np.ascontiguousarray(ANATOMICAL_OFFSETS))
-_PARENTS = torch.tensor([max(p, 0) for p in SEGMENT_PARENTS])
 
 
 def joint_coordinates(R_parent_segment: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -93,7 +93,7 @@ def joint_coordinates(R_parent_segment: torch.Tensor) -> tuple[torch.Tensor, tor
     jacobian : (..., 22, 3, 3) by a small turn, in the distal segment's own axes
     """
     prior = joint_prior()
-    between = OFFSETS[_PARENTS].transpose(-1, -2) @ R_parent_segment @ OFFSETS
+    between = OFFSETS[PARENT_OF].transpose(-1, -2) @ R_parent_segment @ OFFSETS
     angles, rates = zxy_with_jacobian(between)
     rates = rates @ OFFSETS.transpose(-1, -2)
     balls = prior.is_ball.nonzero()[:, 0]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 import kinefuse
-from kinefuse.conventions import COORDINATES, JOINTS, PROVENANCE, SEGMENTS, TRANSLATIONS
+from kinefuse.conventions import COORDINATES, IS_LENGTH, JOINTS, PROVENANCE, SEGMENTS
 from kinefuse.errors import FormatError, KinefuseError
 from kinefuse.formats.table_text import located, read_bytes, write_atomically
 from kinefuse.motion import Motion
@@ -30,7 +30,6 @@ CONVENTIONS: Final = (
 )
 _MARK: Final = b"\nkinefuse content sha256 "
 _TRAILER_BYTES: Final = len(_MARK) + 64 + 1
-_LENGTHS: Final = np.isin(COORDINATES, TRANSLATIONS)
 
 
 def write_motion(path: Path, motion: Motion) -> None:
@@ -49,10 +48,9 @@ def _write_dataset(path: Path, dataset: "xarray.Dataset") -> None:
     large = [name for name, variable in dataset.data_vars.items() if variable.ndim >= 2]
     encoding: dict[Any, dict[str, Any]] = {name: {"zlib": True, "complevel": 4, "shuffle": True} for name in large}
     encoding |= {name: {"_FillValue": None} | encoding.get(name, {}) for name in dataset.variables}
-    dataset.to_netcdf(path, engine="h5netcdf", encoding=encoding)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    with path.open("ab") as file:
-        file.write(_MARK + digest.encode("ascii") + b"\n")
+    content = bytes(dataset.to_netcdf(engine="h5netcdf", encoding=encoding))  # on a full disk, HDF5 itself crashes
+    digest = hashlib.sha256(content).hexdigest()
+    path.write_bytes(content + _MARK + digest.encode("ascii") + b"\n")
 
 
 def motion_to_dataset(motion: Motion) -> "xarray.Dataset":
@@ -73,7 +71,7 @@ def motion_to_dataset(motion: Motion) -> "xarray.Dataset":
         numbers["angle_sd"] = (("time", "coordinate"), _to_degrees(motion.angle_sd))
     attributes = _variable_attributes()
     variables = {name: (dims, values, attributes[name]) for name, (dims, values) in numbers.items()}
-    units = ["m" if length else "degree" for length in _LENGTHS]
+    units = ["m" if length else "degree" for length in IS_LENGTH]
     coordinates = {
         "time": ("time", motion.time, {"units": "s", "long_name": "time on the trial's clock"}),
         "segment": ("segment", list(SEGMENTS)),
@@ -117,11 +115,11 @@ def _variable_attributes() -> dict[str, dict[str, Any]]:
 
 
 def _to_degrees(angles: np.ndarray) -> np.ndarray:
-    return np.where(_LENGTHS, angles, np.rad2deg(angles))
+    return np.where(IS_LENGTH, angles, np.rad2deg(angles))
 
 
 def _to_radians(angles: np.ndarray) -> np.ndarray:
-    return np.where(_LENGTHS, angles, np.deg2rad(angles))
+    return np.where(IS_LENGTH, angles, np.deg2rad(angles))
 
 
 def read_motion(path: Path) -> Motion:

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from kinefuse.conventions import COORDINATES, SEGMENTS, TRANSLATIONS
+from kinefuse.conventions import COORDINATES, IS_LENGTH, SEGMENTS
 from kinefuse.errors import FormatError, KinefuseError
 from kinefuse.formats.table_text import (
     check_count,
@@ -239,8 +239,7 @@ def write_mot(path: Path, motion: Motion) -> None:
 
 def angles_in_degrees(motion: Motion) -> np.ndarray:
     """Return `Motion.angles` (T, C) in degrees, with the translations in metres as they are."""
-    lengths = np.isin(COORDINATES, TRANSLATIONS)
-    return np.where(lengths, motion.angles, np.rad2deg(motion.angles))
+    return np.where(IS_LENGTH, motion.angles, np.rad2deg(motion.angles))
 
 
 def write_table(

@@ -4,12 +4,9 @@ from typing import Final
 
 import numpy as np
 
-from kinefuse.conventions import COORDINATES, TRANSLATIONS
+from kinefuse.conventions import COORDINATES, IS_LENGTH
 from kinefuse.errors import KinefuseError
 from kinefuse.motion import Motion
-
-IS_LENGTH: Final = np.isin(COORDINATES, TRANSLATIONS)
-"""(C,) true for the coordinates that are metres."""
 
 LONGEST_STEP: Final = 4.0
 """Nothing is interpolated across a step of time this many times as long as the median step."""

@@ -11,10 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kinefuse.body.angles import is_near_singular, joint_angles
-from kinefuse.conventions import COORDINATE_INDEX, COORDINATES, SEGMENT_INDEX
+from kinefuse.conventions import COORDINATE_INDEX, COORDINATES, IS_LENGTH, SEGMENT_INDEX
 from kinefuse.errors import KinefuseError
 from kinefuse.metrics.angles import (
-    IS_LENGTH,
     interpolate_angles,
     interpolate_values,
     longer_than_usual,

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kinefuse.conventions import COORDINATE_INDEX, COORDINATES
+from kinefuse.conventions import COORDINATE_INDEX, COORDINATES, IS_LENGTH
 from kinefuse.errors import KinefuseError
 from kinefuse.formats.storage import Table
 from kinefuse.metrics.angles import (
-    IS_LENGTH,
     interpolate_angles,
     interpolate_values,
     median_of_valid,

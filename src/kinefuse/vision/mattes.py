@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from kinefuse.errors import FormatError, KinefuseError
+from kinefuse.formats.camera_matching import natural_key
 from kinefuse.recordings import Camera, View
 from kinefuse.vision.image_mapping import ImageMapping, map_image
 from kinefuse.vision.videos import import_cv2, iterate_frames
@@ -175,14 +176,8 @@ def _silhouette_images(path: Path) -> Iterator[tuple[str, np.ndarray]]:
             yield f"{path}, frame {number}", frame.max(axis=2)
         return
     cv2 = import_cv2()
-    for file in sorted(path.glob("*.png"), key=lambda p: _natural(p.stem)):
+    for file in sorted(path.glob("*.png"), key=lambda p: natural_key(p.name)):
         image = cv2.imdecode(np.frombuffer(file.read_bytes(), dtype=np.uint8), cv2.IMREAD_GRAYSCALE)
         if image is None:
             raise FormatError(f"{file}: cannot be read as a PNG image; write it again.")
         yield str(file), image
-
-
-def _natural(stem: str) -> tuple[int, str]:
-    """Sort key by which ``frame_10`` comes after ``frame_9``."""
-    digits = "".join(c if c.isdigit() else " " for c in stem).split()
-    return (int(digits[-1]) if digits else -1, stem)
