@@ -5,7 +5,7 @@ a step that adds something returns a new object (`dataclasses.replace`). Missing
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -175,6 +175,17 @@ class JointCenters:
             _expect_shape("joint centre covariance", self.covariance, (frames, points, 3, 3))
         if self.interpolated is not None:
             _expect_shape("joint centre interpolation mask", self.interpolated, (frames, points))
+
+    def select(self, names: tuple[str, ...]) -> "JointCenters":
+        """Return only the named points, in that order."""
+        pick = [self.names.index(name) for name in names]
+        return replace(
+            self,
+            names=names,
+            positions=self.positions[:, pick],
+            covariance=None if self.covariance is None else self.covariance[:, pick],
+            interpolated=None if self.interpolated is None else self.interpolated[:, pick],
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -144,14 +144,7 @@ def fit_markers(
     used = tuple(name for name, ok in zip(centers.names, seen, strict=True) if ok and name in table)
     if len(used) < 10:
         raise KinefuseError(f"Expected at least 10 markers of the set {marker_set!r}, got {len(used)}.")
-    pick = [centers.names.index(name) for name in used]
-    chosen = replace(
-        centers,
-        names=used,
-        positions=centers.positions[:, pick],
-        covariance=None,
-        interpolated=None if centers.interpolated is None else centers.interpolated[:, pick],
-    )
+    chosen = replace(centers.select(used), covariance=None)
     points = PointSet(
         names=used,
         offset_sd=np.array([table[name].sd for name in used]),

@@ -176,12 +176,4 @@ def select_points(centers: JointCenters, body: BodyModel) -> tuple[JointCenters,
             f"Expected at least {MINIMUM_POINTS} joint centres or keypoints that the body model knows, got "
             f"{len(names)} ({', '.join(centers.names[:8])}...); rename them to the names in docs/trial-format.md."
         )
-    pick = [centers.names.index(name) for name in names]
-    chosen = JointCenters(
-        names=names,
-        time=centers.time,
-        positions=centers.positions[:, pick],
-        covariance=None if centers.covariance is None else centers.covariance[:, pick],
-        interpolated=None if centers.interpolated is None else centers.interpolated[:, pick],
-    )
-    return chosen, tuple(name for name in centers.names if name not in names)
+    return centers.select(names), tuple(name for name in centers.names if name not in names)
