@@ -8,6 +8,7 @@ import pytest
 from kinefuse.cli import main
 
 ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted(str(path.relative_to(ROOT)) for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 COMMANDS = ("demo", "run", "check", "import", "export", "view")
 
 
@@ -45,12 +46,18 @@ def test_options_are_documented(command: str, capsys: pytest.CaptureFixture[str]
     assert documented == existing
 
 
-@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/command-line.md"])
-def test_links_lead_somewhere(name: str) -> None:
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_links_and_pictures_lead_somewhere(name: str) -> None:
     path = ROOT / name
-    links = re.findall(r"(?<!!)\[[^]]*\]\(([^)#]+)\)", path.read_text(encoding="utf-8"))
+    links = re.findall(r"\[[^]]*\]\(([^)#]+)\)", path.read_text(encoding="utf-8"))
     missing = [link for link in links if "://" not in link and not (path.parent / link).exists()]
     assert not missing
+
+
+def test_the_index_names_every_document() -> None:
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    pages = [str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")]
+    assert not [page for page in pages if page != "README.md" and f"({page})" not in index]
 
 
 def test_commands_in_the_readme_exist() -> None:
