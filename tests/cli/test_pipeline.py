@@ -226,6 +226,21 @@ def test_a_fault_of_ours_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monk
     assert not (trial / "result").exists()
 
 
+def test_ctrl_c_in_the_report_leaves_the_old_result(
+    tmp_path: Path, echo: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    trial = write_short_trial(tmp_path / "trial")
+    assert main(["run", str(trial), "--estimator", echo]) == 0
+    before = snapshot(trial)
+
+    def stopped(*_: object, **__: object) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kinefuse.report.page.render_report", stopped)
+    assert main(["run", str(trial), "--estimator", echo, "--overwrite"]) == 130
+    assert snapshot(trial) == before
+
+
 def test_ctrl_c_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
     class Slow:
         name = "slow"

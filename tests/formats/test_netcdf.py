@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,6 +49,32 @@ def test_written_motion_comes_back(tmp_path: Path, motion: Motion) -> None:
     write_motion(tmp_path / "motion.nc", motion)
     assert_same(motion, read_motion(tmp_path / "motion.nc"))
     assert [path.name for path in tmp_path.iterdir()] == ["motion.nc"]
+
+
+ON_A_FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+from kinefuse.errors import KinefuseError
+from kinefuse.formats.netcdf import read_motion, write_motion
+motion = read_motion(Path(sys.argv[1]))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+try:
+    write_motion(Path(sys.argv[2]), motion)
+except KinefuseError as error:
+    sys.exit(str(error))
+"""
+
+
+def test_a_full_disk_is_told(tmp_path: Path, written: bytes) -> None:
+    (tmp_path / "motion.nc").write_bytes(written)
+    (tmp_path / "full").mkdir()
+    arguments = [sys.executable, "-c", ON_A_FULL_DISK, tmp_path / "motion.nc", tmp_path / "full" / "motion.nc"]
+    ended = subprocess.run(arguments, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "cannot be written" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert list((tmp_path / "full").iterdir()) == []
 
 
 def test_labels_and_units(tmp_path: Path) -> None:

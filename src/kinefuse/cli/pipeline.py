@@ -16,6 +16,9 @@ from kinefuse.recordings import Finding, JointCenters, Recording, View
 TRUTH = Path("reference") / "motion.nc"
 """Where a trial keeps its truth, if it has one: compared with the result, never an input."""
 
+SMALLEST_BODY_M, LARGEST_BODY_M = 0.1, 5.0
+"""What six points of a body may span: wrong units (mm, cm, inches, feet) lead out of it, a few outliers do not."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
@@ -171,7 +174,7 @@ def require_human_size(points: JointCenters | None, where: str) -> None:
         The place that tells the unit.
     """
     extent = float("nan") if points is None else _extent_m(points)
-    if np.isfinite(extent) and not 0.3 < extent < 3.0:
+    if np.isfinite(extent) and not SMALLEST_BODY_M < extent < LARGEST_BODY_M:
         raise KinefuseError(
             f"The points of one frame span {extent:.3g} m, which is no human body; check the unit in {where}."
         )
@@ -236,12 +239,12 @@ def _with_rate(view: View) -> View:
 def _write(
     out: Path, motion: Motion, truth: Motion | None, prepared: Prepared, made: tuple[str, str, int], overwrite: bool
 ) -> None:
-    """Judge the motion and write everything; the report comes last, because it can be made again."""
+    """Judge the motion and write everything at once, so that a stop on the way leaves an earlier result as it was."""
     from kinefuse.body.models import load_anny
     from kinefuse.cli.quality import make_quality
     from kinefuse.cli.truth import compare_with_truth
     from kinefuse.formats.results import write_result
-    from kinefuse.report.page import write_report
+    from kinefuse.report.page import render_report
 
     body = load_anny() if motion.body_name == load_anny().name else None
     name, reason, seed = made
@@ -256,6 +259,6 @@ def _write(
         body=body,
         truth=None if truth is None else compare_with_truth(motion, truth),
     )
-    write_result(out, motion, quality, overwrite=overwrite)
     told = {key: value for key, value in quality.items() if key not in {"motion", "truth"}}  # the report has its own
-    write_report(out / "report.html", motion, told, recording=prepared.recording, body=body, truth=truth)
+    page = render_report(motion, told, recording=prepared.recording, body=body, truth=truth)
+    write_result(out, motion, quality, overwrite=overwrite, report=page)

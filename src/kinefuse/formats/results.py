@@ -29,6 +29,7 @@ from kinefuse.recordings import Finding
 
 MOTION_FILE: Final = "motion.nc"
 QUALITY_FILE: Final = "quality.json"
+REPORT_FILE: Final = "report.html"
 
 Writer = Callable[[Path, Motion], None]
 
@@ -45,7 +46,7 @@ EXPORTS: Final[Mapping[str, tuple[str, Writer]]] = {
 
 STANDARD_KINDS: Final = ("mot", "csv", "trc")
 _CANNOT_MARK_GAPS: Final = {"bvh", "glb"}
-OWN_FILES: Final = frozenset({MOTION_FILE, QUALITY_FILE, "report.html", *(name for name, _ in EXPORTS.values())})
+OWN_FILES: Final = frozenset({MOTION_FILE, QUALITY_FILE, REPORT_FILE, *(name for name, _ in EXPORTS.values())})
 """The only names in a result folder that kinefuse ever writes, replaces or removes."""
 
 
@@ -71,7 +72,12 @@ def check_target(folder: Path, overwrite: bool) -> None:
 
 
 def write_result(
-    folder: Path, motion: Motion, quality: Mapping[str, Any], overwrite: bool = False, also: Iterable[str] = ()
+    folder: Path,
+    motion: Motion,
+    quality: Mapping[str, Any],
+    overwrite: bool = False,
+    also: Iterable[str] = (),
+    report: str | None = None,
 ) -> None:
     """Write ``motion.nc``, ``joint_angles.mot``, ``joint_angles.csv``, ``joint_centers.trc`` and ``quality.json``.
 
@@ -87,6 +93,8 @@ def write_result(
         nothing in the folder tells of another motion.
     also
         More kinds of `EXPORTS`.
+    report
+        The page for ``report.html``.
 
     Raises
     ------
@@ -101,6 +109,8 @@ def write_result(
     with _staged(folder) as stage:
         write_motion(stage / MOTION_FILE, motion)
         write_text(stage / QUALITY_FILE, text)
+        if report is not None:
+            write_text(stage / REPORT_FILE, report)
         _write_kinds(stage, motion, kinds)
         _move_into(stage, folder)
 
