@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from report_examples import flawed, walking
 
-from kinefuse.conventions import COORDINATE_INDEX
+from kinefuse.conventions import COORDINATE_INDEX, INFERRED, SEGMENT_INDEX
 from kinefuse.report.curves import MAX_FRAMES, curve_data, curves_section, whole_turns
 
 
@@ -36,6 +36,17 @@ def test_gaps_bands_and_spans_are_kept() -> None:
     assert knee["spans"] == [[pytest.approx(19.5 / 60), pytest.approx(24.5 / 60), 1.0]]
     wrist = next(plot for plot in data["plots"] if plot["key"] == "wrist_flex")
     assert [span[2] for span in wrist["spans"]] == [2.0]
+
+
+def test_an_angle_is_no_better_known_than_the_segment_that_it_is_measured_from() -> None:
+    motion = walking(frames=30)
+    provenance = motion.provenance.copy()
+    provenance[:, SEGMENT_INDEX["thorax"]] = INFERRED
+    data = curve_data(replace(motion, provenance=provenance))
+    told = {plot["key"]: [span[2] for span in plot["spans"]] for plot in data["plots"]}
+    inferred = {"lumbar_extension", "neck_flexion", "shoulder_elevation", "arm_flex"}
+    assert all(told[key] == [INFERRED] for key in inferred)
+    assert told["elbow_flex"] == told["hip_flexion"] == []
 
 
 def test_truth_has_its_own_time_and_the_same_turn() -> None:

@@ -28,6 +28,9 @@ def test_summary_without_anything() -> None:
     told = summary(walking(frames=1), {}, None)
     assert "1 frame)" in told
     assert "nothing wrong" in told
+    noted = summary(walking(frames=1), {"findings": [{"level": "info", "about": "cameras", "text": "Refined."}]}, None)
+    assert "nothing wrong" not in noted
+    assert "no warning, but notes" in noted
 
 
 def test_unknown_subjects_have_a_heading_all_the_same() -> None:

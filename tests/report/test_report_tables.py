@@ -54,6 +54,13 @@ def test_frames_near_the_singular_position_are_left_out_of_ranges() -> None:
     assert ranges["arm_flex"]["r"][1] < 30.0
 
 
+def test_ranges_that_were_not_measured_are_called_so() -> None:
+    page = ranges_section(flawed(walking(frames=100)))
+    rows = {name: page[page.index(name) :].split("</tr>")[0] for name in ("Wrist flexion", "Knee flexion")}
+    assert "inferred" in rows["Wrist flexion"]
+    assert "inferred" not in rows["Knee flexion"]
+
+
 def test_provenance_in_percent() -> None:
     page = provenance_table(flawed(walking(frames=100)))
     row = page[page.index("left shank") :].split("</tr>")[0]

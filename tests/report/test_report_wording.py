@@ -33,7 +33,8 @@ def test_every_angle_coordinate_is_shown_once() -> None:
 def test_every_movement_has_a_segment_on_each_of_its_sides() -> None:
     for movement in MOVEMENTS:
         for side, name in movement.names():
-            segment = SEGMENTS[movement.segment_index(side)]
+            segment = f"{movement.segment}_{side}" if movement.sided else movement.segment
+            assert segment in SEGMENTS
             assert segment.endswith("_" + side) == movement.sided, name
 
 

@@ -44,7 +44,7 @@ def curve_data(motion: Motion, truth: Motion | None = None) -> dict[str, Any]:
     for movement in shown_movements(angles):
         curves = []
         for side, name in movement.names():
-            provenance = motion.provenance[kept, movement.segment_index(side)]
+            provenance = movement.provenance(motion, side)[kept]
             curve: dict[str, Any] = {"side": side, "values": pack_floats(np.round(angles[name][kept], 2))}
             curve["provenance"] = base64_text(provenance.astype(np.uint8))
             if name in sds:
@@ -79,7 +79,7 @@ def whole_turns(time: np.ndarray, angle: np.ndarray, other_time: np.ndarray, oth
 
 def _spans(motion: Motion, movement: Movement) -> list[list[float]]:
     """Return [start, end, kind] of the times at which a side was not measured; seconds, kind 1 or 2."""
-    states = np.stack([motion.provenance[:, movement.segment_index(side)] for side, _ in movement.names()])
+    states = np.stack([movement.provenance(motion, side) for side, _ in movement.names()])
     half = 0.5 / motion.rate_hz if len(motion.time) > 1 else 0.0
     inferred = (states == INFERRED).any(axis=0)
     interpolated = (states == INTERPOLATED).any(axis=0) & ~inferred

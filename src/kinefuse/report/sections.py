@@ -111,10 +111,10 @@ def _count_findings(quality: Mapping[str, Any]) -> str:
     levels = [str(finding.get("level", "info")) for finding in _findings(quality)]
     errors, warnings = levels.count("error"), levels.count("warning")
     if errors + warnings == 0:
-        return "The checks found nothing wrong with the recording."
+        return "The checks gave no warning, but notes, told first." if levels else "The checks found nothing wrong."
     parts = [counted(errors, "part") + " of the recording cannot be used"] if errors else []
     parts += [counted(warnings, "point") + " to take care of"] if warnings else []
-    return '<a href="#recorded">' + " and ".join(parts) + "</a>; read them before the results."
+    return '<a href="#recorded">' + " and ".join(parts) + "</a>; read what it is before the results."
 
 
 def _findings(quality: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -12,6 +12,8 @@ from kinefuse.report.markup import UNKNOWN, number, percent, section, table, tex
 from kinefuse.report.wording import Movement, near_singular, plain_angles, segment_shares, spoken_segment
 
 KINDS: Final = (MEASURED, INTERPOLATED, INFERRED)
+MOSTLY: Final = 0.5
+"""Share of inferred frames above which a range says little about the subject."""
 
 
 def range_of_motion(angle: np.ndarray, excluded: np.ndarray | None = None) -> tuple[float, float, float]:
@@ -40,11 +42,13 @@ def ranges_section(motion: Motion) -> str:
     ranges = motion_ranges(motion)
     lead = (
         "<p>How far each joint moved in this trial, in degrees, and between which angles, over all frames of which "
-        "something is known. The asymmetry is right minus left, and that difference as a share of the larger range.</p>"
+        "something is known. The asymmetry is right minus left, and that difference as a share of the larger range. "
+        "A movement called inferred was mostly not measured, on at least one side: do not read it as the subject's.</p>"
     )
-    body = lead + _paired([item for item in ranges if item[0].sided and not item[0].minor])
-    body += _single([item for item in ranges if not item[0].sided])
-    minor = _paired([item for item in ranges if item[0].minor])
+    titles = {m.key: _title(motion, m) for m, _ in ranges}
+    body = lead + _paired([item for item in ranges if item[0].sided and not item[0].minor], titles)
+    body += _single([item for item in ranges if not item[0].sided], titles)
+    minor = _paired([item for item in ranges if item[0].minor], titles)
     if minor:
         body += f'<details class="screen"><summary>Smaller movements, to be read with care</summary>{minor}</details>'
     return section("ranges", "Range of motion", body)
@@ -53,16 +57,23 @@ def ranges_section(motion: Motion) -> str:
 Ranges = list[tuple[Movement, dict[str, tuple[float, float, float]]]]
 
 
-def _paired(ranges: Ranges) -> str:
+def _title(motion: Motion, movement: Movement) -> str:
+    """Return what a movement is called, HTML, and whether it is mostly what is usual of bodies."""
+    states = np.stack([movement.provenance(motion, side) for side, _ in movement.names()])
+    inferred = len(motion.time) and (states == INFERRED).mean(axis=1).max() > MOSTLY
+    return text(movement.title) + (' <span class="between">inferred</span>' if inferred else "")
+
+
+def _paired(ranges: Ranges, titles: Mapping[str, str]) -> str:
     rows = [
-        [text(m.title), _extent(sides["l"]), _extent(sides["r"]), _asymmetry(sides["l"][2], sides["r"][2])]
+        [titles[m.key], _extent(sides["l"]), _extent(sides["r"]), _asymmetry(sides["l"][2], sides["r"][2])]
         for m, sides in ranges
     ]
     return table(["Movement", "Left", "Right", "Asymmetry"], rows) if rows else ""
 
 
-def _single(ranges: Ranges) -> str:
-    rows = [[text(m.title), _extent(sides["c"])] for m, sides in ranges]
+def _single(ranges: Ranges, titles: Mapping[str, str]) -> str:
+    rows = [[titles[m.key], _extent(sides["c"])] for m, sides in ranges]
     return table(["Movement", "Range"], rows) if rows else ""
 
 

@@ -39,9 +39,11 @@ class Movement:
         """Return (side, angle name) pairs; the side of an unpaired angle is ``"c"``."""
         return (("l", f"{self.key}_l"), ("r", f"{self.key}_r")) if self.sided else (("c", self.key),)
 
-    def segment_index(self, side: str) -> int:
-        """Return the index of the moving segment on one side."""
-        return SEGMENT_INDEX[f"{self.segment}_{side}" if self.sided else self.segment]
+    def provenance(self, motion: Motion, side: str) -> np.ndarray:
+        """Return where the angle comes from, (T,): the worse of the two segments that it lies between."""
+        child = f"{self.segment}_{side}" if self.sided else self.segment
+        parents = [joint.parent for joint in JOINT_ANGLES if joint.child == child]
+        return motion.provenance[:, [SEGMENT_INDEX[name] for name in (child, *parents)]].max(axis=1)
 
 
 GROUPS: Final[tuple[tuple[str, tuple[Movement, ...]], ...]] = (
