@@ -123,12 +123,23 @@ def fit_points(
     -------
     Motion, with standard deviations from the curvature of each frame's own cost
     """
+    body = fit_body_to_points(centers, model, points, config, floor_sd=floor_sd, stature_m=stature_m, extra=extra)
+    return fit_poses_to_points(centers, body, points, config, floor_sd=floor_sd, estimator=estimator, extra=extra)
+
+
+def fit_body_to_points(
+    centers: JointCenters,
+    model: BodyModel,
+    points: PointSet,
+    config: FitConfig,
+    *,
+    floor_sd: float = 0.01,
+    stature_m: float | None = None,
+    extra: PosePrior | None = None,
+) -> Body:
+    """Fit shape and point offsets only, to frames spread over those given (see `fit_points`)."""
     index = model.point_index(points.names)
-    targets = Targets(
-        points=torch.as_tensor(centers.positions),
-        whitening=whitening(centers, points.noise_sd, floor_sd),
-        segment=torch.as_tensor(model.point_segment[index]),
-    )
+    targets = _targets(centers, torch.as_tensor(model.point_segment[index]), points, floor_sd)
     start = Body(model, points.names, torch.zeros(model.n_shape).double(), torch.zeros(len(index), 3).double())
     frames = _body_frames(targets, config.body_frames)
     looks = max(1.0, float(np.ptp(centers.time)) / points.correlation_s)
@@ -136,15 +147,39 @@ def fit_points(
         offset_sd=torch.as_tensor(points.offset_sd), stature_m=stature_m, weight=max(1.0, len(frames) / looks)
     )
     sample = targets.frames(frames)
-    known = bridged(_is_seen(targets).any(1).numpy(), centers.time)
     with one_thread():
         body = _scaled_start(start, sample)
-        body, _ = fit_body(body, _starting_pose(body, sample), sample, prior, config, extra)
+        return fit_body(body, _starting_pose(body, sample), sample, prior, config, extra)[0]
+
+
+def fit_poses_to_points(
+    centers: JointCenters,
+    body: Body,
+    points: PointSet,
+    config: FitConfig,
+    *,
+    floor_sd: float = 0.01,
+    estimator: str = "",
+    extra: PosePrior | None = None,
+) -> Motion:
+    """Fit poses with a body that is already known, from this or other trials of the subject (see `fit_points`)."""
+    segment = torch.as_tensor(body.model.point_segment[body.model.point_index(points.names)])
+    targets = _targets(centers, segment, points, floor_sd)
+    known = bridged(_is_seen(targets).any(1).numpy(), centers.time)
+    with one_thread():
         parts = [
             _fit_window(body, targets, centers.time, window, config, extra)
             for window in windows(np.flatnonzero(known), WINDOW_FRAMES, MARGIN_FRAMES)
         ]
     return _to_motion(centers, body, parts, known, targets, estimator)
+
+
+def _targets(centers: JointCenters, segment: torch.Tensor, points: PointSet, floor_sd: float) -> Targets:
+    return Targets(
+        points=torch.as_tensor(centers.positions),
+        whitening=whitening(centers, points.noise_sd, floor_sd),
+        segment=segment,
+    )
 
 
 def bridged(seen: np.ndarray, time: np.ndarray) -> np.ndarray:

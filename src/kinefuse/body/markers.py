@@ -79,7 +79,45 @@ def _opencap() -> dict[str, Marker]:
     return table
 
 
-MARKER_SETS = {"opencap": _opencap()}
+def _plug_in_gait() -> dict[str, Marker]:
+    """The 39 markers of Plug-in Gait's full body (Vicon; Davis et al. 1991).
+
+    Markers on thigh, shank, upper arm and forearm are wands or skin at no exact place; elbow and wrist markers lie on
+    bone, but their height above it is unknown.
+    """
+    pelvis, thigh, shank, foot, head = "pelvis", "thigh_r", "shank_r", "foot_r", "head"
+    table = {
+        "C7": Marker("thorax", "neck_base", (-0.075, -0.035, 0.0), VAGUE),
+        "T10": Marker("thorax", "chest", (-0.11, -0.02, 0.0), 0.03),
+        "CLAV": Marker("thorax", "sternoclavicular_r", (0.045, 0.0, -0.023), VAGUE),
+        "STRN": Marker("thorax", "chest", (0.125, -0.03, 0.0), 0.03),
+        "RBAK": Marker("thorax", "chest", (-0.11, 0.06, 0.08), CLUSTER),
+    }
+    pairs: list[tuple[str, str, Marker]] = [
+        ("LFHD", "RFHD", Marker(head, "head", (0.10, 0.09, 0.065), 0.03)),
+        ("LBHD", "RBHD", Marker(head, "head", (-0.07, 0.08, 0.065), 0.03)),
+        ("LSHO", "RSHO", Marker("clavicle_r", "shoulder_r", (0.0, 0.045, -0.015), VAGUE)),
+        ("LUPA", "RUPA", Marker("upper_arm_r", "elbow_r", (0.0, 0.05, -0.15), CLUSTER)),
+        ("LELB", "RELB", Marker("upper_arm_r", "elbow_r", (0.0, 0.04, 0.0), 0.015)),
+        ("LFRM", "RFRM", Marker("forearm_r", "wrist_r", (0.0, 0.045, -0.12), CLUSTER)),
+        ("LWRA", "RWRA", Marker("forearm_r", "wrist_r", (0.035, 0.01, -0.01), 0.015)),
+        ("LWRB", "RWRB", Marker("forearm_r", "wrist_r", (-0.035, 0.01, -0.01), 0.015)),
+        ("LFIN", "RFIN", Marker("hand_r", "wrist_r", (0.01, 0.015, 0.075), VAGUE)),
+        ("LASI", "RASI", Marker(pelvis, "root", (0.060, 0.072, 0.122), VAGUE)),
+        ("LPSI", "RPSI", Marker(pelvis, "root", (-0.115, 0.105, 0.045), VAGUE)),
+        ("LTHI", "RTHI", Marker(thigh, "knee_r", (0.0, 0.16, 0.085), CLUSTER)),
+        ("LKNE", "RKNE", Marker(thigh, "knee_r", (0.0, 0.0, 0.06), 0.015)),
+        ("LTIB", "RTIB", Marker(shank, "knee_r", (0.0, -0.18, 0.07), CLUSTER)),
+        ("LANK", "RANK", Marker(shank, "ankle_r", (0.0, 0.0, 0.045), BONE)),
+        ("LHEE", "RHEE", Marker(foot, "ankle_r", (-0.065, -0.03, 0.0), VAGUE)),
+        ("LTOE", "RTOE", Marker(foot, "mtp_r", (-0.01, 0.03, 0.0), VAGUE)),
+    ]
+    for left, right, marker in pairs:
+        table |= _pair(left, right, marker)
+    return table
+
+
+MARKER_SETS = {"opencap": _opencap(), "plug-in-gait": _plug_in_gait()}
 """Marker sets by name."""
 
 ENOUGH = 0.6

@@ -84,14 +84,18 @@ def geman_mcclure(residual: torch.Tensor, scale: float) -> tuple[torch.Tensor, t
 def point_jacobian(placed: Placed, targets: Targets) -> torch.Tensor:
     """Return the whitened derivative of the points by the pose, (T, K, 3, 69)."""
     frames, count = targets.points.shape[:2]
-    jacobian = torch.empty(frames, count, 3, N_POSE, dtype=placed.points.dtype)
-    jacobian[..., :3] = targets.whitening
     arms = placed.points[:, :, None] - placed.positions[:, None]
-    arms = arms * IS_ANCESTOR[targets.segment][None, :, :, None]
-    # -skew(arm) R: columns of R turned about the joint, seen from the whitened axes.
-    turned = -targets.whitening[:, :, None] @ skew(arms) @ placed.R_world_segment[:, None]
-    jacobian[..., 3:] = turned.permute(0, 1, 3, 2, 4).reshape(frames, count, 3, -1)
-    return jacobian
+    x, y, z = (arms * IS_ANCESTOR[targets.segment][None, :, :, None])[..., None].unbind(-2)
+    # A turn about an axis of a segment, a column of R, moves the point by the column times the arm to the joint. Written
+    # out, since so many products of 3 x 3 matrices take several times as long.
+    a, b, c = placed.R_world_segment[:, None].unbind(-2)
+    moved = torch.empty(frames, count, 3, N_POSE, dtype=placed.points.dtype)
+    moved[..., :3] = torch.eye(3, dtype=moved.dtype)
+    turned = moved[..., 3:].unflatten(-1, (N_SEGMENTS, 3))
+    turned[:, :, 0] = b * z - c * y
+    turned[:, :, 1] = c * x - a * z
+    turned[:, :, 2] = a * y - b * x
+    return targets.whitening @ moved
 
 
 def shape_jacobian(
