@@ -136,11 +136,14 @@ def fit_body_to_points(
     floor_sd: float = 0.01,
     stature_m: float | None = None,
     extra: PosePrior | None = None,
+    start: Body | None = None,
 ) -> Body:
-    """Fit shape and point offsets only, to frames spread over those given (see `fit_points`)."""
+    """Fit shape and point offsets only, to frames spread over those given (see `fit_points`).
+
+    `start` is a first guess of the body; None scales the average one.
+    """
     index = model.point_index(points.names)
     targets = _targets(centers, torch.as_tensor(model.point_segment[index]), points, floor_sd)
-    start = Body(model, points.names, torch.zeros(model.n_shape).double(), torch.zeros(len(index), 3).double())
     frames = _body_frames(targets, config.body_frames)
     looks = max(1.0, float(np.ptp(centers.time)) / points.correlation_s)
     prior = BodyPrior(
@@ -148,7 +151,7 @@ def fit_body_to_points(
     )
     sample = targets.frames(frames)
     with one_thread():
-        body = _scaled_start(start, sample)
+        body = start or _scaled_start(_average(model, points.names), sample)
         return fit_body(body, _starting_pose(body, sample), sample, prior, config, extra)[0]
 
 
@@ -172,6 +175,10 @@ def fit_poses_to_points(
             for window in windows(np.flatnonzero(known), WINDOW_FRAMES, MARGIN_FRAMES)
         ]
     return _to_motion(centers, body, parts, known, targets, estimator)
+
+
+def _average(model: BodyModel, names: tuple[str, ...]) -> Body:
+    return Body(model, names, torch.zeros(model.n_shape).double(), torch.zeros(len(names), 3).double())
 
 
 def _targets(centers: JointCenters, segment: torch.Tensor, points: PointSet, floor_sd: float) -> Targets:

@@ -9,6 +9,8 @@ from kinefuse.conventions import SEGMENT_PARENTS
 NEAR_JOINT_M = 0.12
 FOLLOW_WEIGHT = 0.004
 HINGE_WEIGHT = 0.03
+PELVIS_SPAN_M = 0.04
+OFF_PELVIS_WEIGHT = 0.02
 
 
 def fill_in_time(points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -83,10 +85,11 @@ class _Chain:
         off_joint = torch.linalg.norm(self.rest - self.joints[s], dim=-1) > 0.02
         return on & off_joint & self.ever
 
-    def measured_joint(self, s: int) -> torch.Tensor | None:
-        """Mean of the points close to joint `s`, (T, 3), moved by their offsets at rest; None where there is none."""
+    def measured_joint(self, s: int, either_side: bool = False) -> torch.Tensor | None:
+        """Mean of the points of segment `s`, or of its parent too, close to its joint, (T, 3); None without any."""
         offset = self.rest - self.joints[s]
-        near = (self.segment == s) & (torch.linalg.norm(offset, dim=-1) < NEAR_JOINT_M) & self.ever
+        own = (self.segment == s) | (either_side & (self.segment == SEGMENT_PARENTS[s]))
+        near = own & (torch.linalg.norm(offset, dim=-1) < NEAR_JOINT_M) & self.ever
         if not bool(near.any()):
             return None
         weight = 1 / (0.01 + torch.linalg.norm(offset[near], dim=-1))
@@ -123,15 +126,16 @@ def initial_pose(
 
 
 def _place_trunk(chain: _Chain) -> None:
-    """Fit the trunk as one rigid piece; the hips count most, since they are the pelvis."""
+    """Fit the trunk as one rigid piece; where the pelvis has points enough of its own, by those, since a trunk bends."""
     trunk = torch.tensor([0, 1, 2, 3, 6, 9, 13, 14, 16, 17])
     joint_of = chain.joints[chain.segment]
     on_trunk = torch.isin(chain.segment, torch.tensor([0, 3, 6, 9, 13, 14])) & chain.ever
     at_joint = torch.isin(chain.segment, trunk) & (torch.linalg.norm(chain.rest - joint_of, dim=-1) < NEAR_JOINT_M)
     used = on_trunk | (at_joint & chain.ever)
     source, target = chain.rest[used], chain.points[:, used]
-    centre_s, centre_t = source.mean(0), target.mean(1)
-    weight = torch.ones(len(target), int(used.sum()), dtype=target.dtype)
+    share = _trunk_weights(source, chain.segment[used])
+    centre_s, centre_t = share @ source / share.sum(), torch.einsum("k,tki->ti", share, target) / share.sum()
+    weight = share.expand(len(target), -1)
     spread = (source - centre_s).expand(len(target), -1, -1)
     rotation = align_directions(spread, target - centre_t[:, None], weight)
     chain.R[:, 0] = rotation
@@ -139,6 +143,14 @@ def _place_trunk(chain: _Chain) -> None:
     hips = [chain.measured_joint(s) for s in (1, 2)]
     if hips[0] is not None and hips[1] is not None:
         chain.p[:, 0] = 0.5 * (hips[0] + hips[1])
+
+
+def _trunk_weights(rest: torch.Tensor, segment: torch.Tensor) -> torch.Tensor:
+    """Weights (K,) of the trunk's points (K, 3): little for those off the pelvis, if those on it span a plane."""
+    own = rest[segment == 0]
+    if len(own) < 3 or torch.linalg.svdvals(own - own.mean(0))[1] < PELVIS_SPAN_M:
+        return torch.ones(len(rest), dtype=rest.dtype)
+    return torch.where(segment == 0, 1.0, OFF_PELVIS_WEIGHT).to(rest.dtype)
 
 
 def _turn_segment(chain: _Chain, s: int, follow: torch.Tensor) -> torch.Tensor:
@@ -165,7 +177,7 @@ def _turn_segment(chain: _Chain, s: int, follow: torch.Tensor) -> torch.Tensor:
 
 def _hinge_direction(chain: _Chain, s: int, distal: int, far: int) -> torch.Tensor | None:
     """Normal of the plane in which a limb bends, (T, 3), as long as the sine of its bend."""
-    middle, end = chain.measured_joint(distal), chain.measured_joint(far)
+    middle, end = chain.measured_joint(distal, either_side=True), chain.measured_joint(far, either_side=True)
     if middle is None or end is None:
         return None
     upper = middle - chain.p[:, s]
