@@ -133,6 +133,9 @@ def prior_terms(
     prior = prior or joint_prior()
     coordinates, rates = joint_coordinates(pose.R_parent_segment)
     coordinates, rates = coordinates[:, 1:], rates[:, 1:]
+    # An angle has no end at 180°: what is a little more than that of pronation is not half a turn of supination.
+    whole_turns = torch.round((coordinates - prior.centre[1:]) / (2 * torch.pi))
+    coordinates = coordinates - 2 * torch.pi * torch.where(prior.is_ball[1:, None], 0.0, whole_turns)
     sd = prior.sd[1:] * spread
     centred = (coordinates - prior.centre[1:]) / sd
     beyond = (coordinates - prior.upper[1:]).clamp(min=0) + (coordinates - prior.lower[1:]).clamp(max=0)

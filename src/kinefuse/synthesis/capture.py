@@ -24,7 +24,7 @@ from kinefuse.synthesis.skeletons import SKELETONS
 from kinefuse.synthesis.upright import LevelPrior, Stance, find_stance, joined
 
 CAPTURE_FIT: Final = FitConfig(
-    angular_acceleration_sd=400.0, acceleration_sd=50.0, robust_sd=60.0, limit_sd=float(np.deg2rad(10.0)), tolerance=5e-4
+    angular_acceleration_sd=400.0, acceleration_sd=50.0, robust_sd=60.0, limit_sd=float(np.deg2rad(10.0)), tolerance=2e-3
 )
 """Clean motion capture: hardly smoothed, and a point has to be 30 cm off before it is doubted."""
 
@@ -37,7 +37,10 @@ ROUGH_SD, ROUGH_SHARE = 0.03, 0.3
 SAMPLE_LOOK_S: Final = 5.0
 """The sample's frames lie a second apart: five count as one independent look at the body (`PointSet.correlation_s`)."""
 
-NOISE_SD: Final = 0.003
+NOISE_SD, VAGUE_NOISE_SD, VAGUE_PLACE_SD = 0.003, 0.01, 0.05
+"""Metres from frame to frame; more for points without a known place: a source knows the turn of a straight limb about
+itself badly, and skin over muscle moves."""
+
 FLOOR_SD: Final = 0.004
 LEVEL_SHARE: Final = 0.5
 """Of the frames that determine the body, at most this share is chosen for its upright stance."""
@@ -103,7 +106,9 @@ def fit_captured_body(
     names = tuple(markers)
     chosen = [clip.select(names) for clip in clips]
     sample, stance = _sample(chosen, [find_stance(clip, markers) for clip in chosen])
-    points = PointSet(names, np.array([markers[n].sd for n in names]), np.full(len(names), NOISE_SD), SAMPLE_LOOK_S)
+    place_sd = np.array([markers[name].sd for name in names])
+    noise_sd = np.where(place_sd >= VAGUE_PLACE_SD, VAGUE_NOISE_SD, NOISE_SD)
+    points = PointSet(names, place_sd, noise_sd, SAMPLE_LOOK_S)
     dressed = with_markers(with_bone_lengths(model or load_anny()), markers)
     level = LevelPrior(stance)
     # First the size alone, with every point where it nominally is; with free places too, a far start can go astray.

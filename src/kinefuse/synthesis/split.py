@@ -1,0 +1,72 @@
+"""Which person is for training, validation or test, and what each clip shows; ``split.csv`` beside this file says it.
+
+Nobody is in two sets. CMU numbers that share a recording theme are in one set, for one person may have several; subjects
+that were retargeted to one generic body, and those from whom a shipped pose prior was learned, are for training only;
+HDM05, another laboratory, is for test only.
+"""
+
+import csv
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib.resources import files
+from typing import Final
+
+from kinefuse.errors import KinefuseError
+
+SPLITS: Final = ("train", "validation", "test")
+ACTIVITIES: Final = (
+    "walking",
+    "running",
+    "jumping",
+    "squatting and sitting",
+    "dance",
+    "sport",
+    "everyday",
+    "rehabilitation exercise",
+)
+PRIOR_SUBJECTS: Final = tuple(f"cmu_{n}" for n in ("001", "003", "005", "006", "009", "010", "012", "014"))
+"""The pose prior of ``smplify3d:paper`` was learned from these."""
+
+GENERIC_SUBJECTS: Final = ("cmu_011", "cmu_060", "cmu_061", "cmu_094")
+"""Retargeted to one body: real motion without real proportions."""
+
+ONE_THEME: Final = (
+    ("cmu_026", "cmu_027", "cmu_029", "cmu_032", "cmu_055"),
+    ("cmu_001", "cmu_039"),
+    ("cmu_007", "cmu_047"),
+    ("cmu_010", "cmu_011"),
+    ("cmu_060", "cmu_061"),
+)
+"""CMU numbers whose recordings have one theme, so that one person may be behind several of them."""
+
+
+@dataclass(frozen=True)
+class SplitRow:
+    """One row of the file; `clip` may be a pattern such as ``*``."""
+
+    subject: str
+    clip: str
+    split: str
+    activity: str
+
+
+@cache
+def split_table() -> tuple[SplitRow, ...]:
+    """Return all rows of ``split.csv``."""
+    with (files("kinefuse.synthesis") / "split.csv").open(encoding="utf-8", newline="") as file:
+        return tuple(SplitRow(**row) for row in csv.DictReader(file))
+
+
+def split_of(subject: str, clip: str) -> SplitRow:
+    """Return the row of a clip.
+
+    Raises
+    ------
+    KinefuseError
+        If the file does not have it.
+    """
+    for row in split_table():
+        if row.subject == subject and fnmatchcase(clip, row.clip):
+            return row
+    raise KinefuseError(f"Clip {clip!r} of {subject!r} has no row in split.csv; add one that names its set.")
