@@ -2,14 +2,14 @@
 
 Usage: python tools/prepare_motion.py [--data FOLDER] [--out build/motion.npz] [--jobs 2] [--only cmu_016 ...]
 
-Each person's result is kept in a folder beside the output and used again unless that folder is removed, so the command may
-be interrupted and repeated. What was left out, and why, is printed and kept in ``rejected.txt`` there.
+Each person's result is kept in a folder beside the output and used again unless that folder is removed, so the command
+may be interrupted and repeated. What was left out, and why, is printed and kept in ``rejected.txt`` there.
 """
 
 import argparse
 import os
 import time
-from collections import Counter
+from collections import defaultdict
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,8 +54,15 @@ def convert(job: Job) -> str:
         frames += len(points.time)
         row = split_of(job.person.subject, name)
         for part in verdict.parts:
-            labels = {"subject": job.person.subject, "clip": name, "split": row.split, "activity": row.activity}
-            accepted.append(prepare(motion.frames(part), **labels))
+            accepted.append(
+                prepare(
+                    motion.frames(part),
+                    subject=job.person.subject,
+                    clip=name,
+                    split=row.split,
+                    activity=row.activity,
+                )
+            )
             followed.append(gap[part])
     if accepted:
         write_prepared(kept, accepted)
@@ -63,20 +70,22 @@ def convert(job: Job) -> str:
     seconds = time.monotonic() - start
     gap_mm = 1e3 * np.concatenate(followed) if followed else np.full((1, 1), np.nan)
     return (
-        f"{job.person.subject}: {len(accepted)} parts of {len(clips)} clips, {frames} frames in {seconds:.0f} s; points off "
-        f"by {np.nanmedian(gap_mm):.1f} mm (median), {np.nanpercentile(gap_mm, 95):.1f} mm (95 %)"
+        f"{job.person.subject}: {len(accepted)} parts of {len(clips)} clips, {frames} frames in {seconds:.0f} s; "
+        f"points off by {np.nanmedian(gap_mm):.1f} mm (median), {np.nanpercentile(gap_mm, 95):.1f} mm (95 %)"
     )
 
 
 def summary(clips: list[PreparedClip]) -> str:
     """Return minutes by set and by activity."""
-    minutes: Counter[tuple[str, str]] = Counter()
+    minutes: defaultdict[tuple[str, str], float] = defaultdict(float)
     people: dict[str, set[str]] = {}
     for clip in clips:
         minutes[clip.split, clip.activity] += len(clip.root) / clip.rate_hz / 60
         people.setdefault(clip.split, set()).add(clip.subject)
     lines = [f"{s:12} {a:25} {m:6.1f} min" for (s, a), m in sorted(minutes.items())]
-    lines += [f"{s}: {len(p)} people, {sum(m for (t, _), m in minutes.items() if t == s):.1f} min" for s, p in people.items()]
+    lines += [
+        f"{s}: {len(p)} people, {sum(m for (t, _), m in minutes.items() if t == s):.1f} min" for s, p in people.items()
+    ]
     return "\n".join(lines)
 
 

@@ -11,10 +11,19 @@ from kinefuse.body.angles import joint_angles, orientations_from_angles
 from kinefuse.body.kinematics import joint_positions
 from kinefuse.body.markers import MARKER_FIT, MARKER_SETS, fit_markers, recognise_markers, with_markers
 from kinefuse.body.models import load_anny
-from kinefuse.conventions import COORDINATE_INDEX, COORDINATES, INFERRED, MEASURED, SEGMENT_INDEX, mirrored_name
+from kinefuse.conventions import (
+    COORDINATE_INDEX,
+    COORDINATES,
+    INFERRED,
+    JOINT_INDEX,
+    MEASURED,
+    SEGMENT_INDEX,
+    mirrored_name,
+)
 from kinefuse.errors import KinefuseError
 from kinefuse.formats.storage import read_mot
 from kinefuse.formats.trc import read_trc
+from kinefuse.formats.uiprmd import read_uiprmd
 from kinefuse.motion import Motion
 from kinefuse.recordings import JointCenters
 
@@ -123,3 +132,18 @@ def test_agrees_with_opensim_on_real_trials(data: Path, trial: str) -> None:
             assert abs(gap.mean()) < 8.0, f"{name}_{side}: offset {gap.mean():.2f} deg"
     coordinates = joint_angles(motion.R_world_segment, motion.positions[:, 0])
     np.testing.assert_allclose(coordinates, motion.angles, atol=1e-9)
+
+
+def test_plug_in_gait_fits_a_real_squat(data: Path) -> None:
+    whole = read_uiprmd(data / "mocap" / "uiprmd_s06.npz", "m01_e01")
+    assert recognise_markers(whole.names) == "plug-in-gait"
+    third = replace(whole, time=whole.time[::3], positions=whole.positions[::3])
+    motion = fit_markers(third, load_anny(), "plug-in-gait", config=QUICK)
+    for side in "lr":
+        knee, hip = np.rad2deg(motion.angle(f"knee_angle_{side}")), np.rad2deg(motion.angle(f"hip_flexion_{side}"))
+        assert -10 < knee.min() < 15
+        assert 100 < knee.max() < 145
+        assert 90 < hip.max() < 135
+        assert np.corrcoef(knee, hip)[0, 1] > 0.95
+    ankles = motion.positions[:, [JOINT_INDEX["ankle_l"], JOINT_INDEX["ankle_r"]]]
+    assert np.ptp(ankles[..., 1], axis=0).max() < 0.05  # the feet stay on the ground

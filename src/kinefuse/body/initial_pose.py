@@ -126,7 +126,7 @@ def initial_pose(
 
 
 def _place_trunk(chain: _Chain) -> None:
-    """Fit the trunk as one rigid piece; where the pelvis has points enough of its own, by those, since a trunk bends."""
+    """Fit the trunk as one rigid piece; by the pelvis's own points where they suffice, since a trunk bends."""
     trunk = torch.tensor([0, 1, 2, 3, 6, 9, 13, 14, 16, 17])
     joint_of = chain.joints[chain.segment]
     on_trunk = torch.isin(chain.segment, torch.tensor([0, 3, 6, 9, 13, 14])) & chain.ever

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 
 from kinefuse.body.kinematics import IS_ANCESTOR, N_SEGMENTS, joint_positions, points_on_segments, world_from_local
-from kinefuse.body.priors import JointPrior, exp_rotation, joint_coordinates, joint_prior, log_rotation, skew
+from kinefuse.body.priors import JointPrior, exp_rotation, joint_coordinates, joint_prior, log_rotation
 
 N_POSE = 3 + 3 * N_SEGMENTS
 
@@ -86,8 +86,8 @@ def point_jacobian(placed: Placed, targets: Targets) -> torch.Tensor:
     frames, count = targets.points.shape[:2]
     arms = placed.points[:, :, None] - placed.positions[:, None]
     x, y, z = (arms * IS_ANCESTOR[targets.segment][None, :, :, None])[..., None].unbind(-2)
-    # A turn about an axis of a segment, a column of R, moves the point by the column times the arm to the joint. Written
-    # out, since so many products of 3 x 3 matrices take several times as long.
+    # A turn about an axis of a segment, a column of R, moves the point by the column times the arm to the joint.
+    # Written out, since so many products of 3 x 3 matrices take several times as long.
     a, b, c = placed.R_world_segment[:, None].unbind(-2)
     moved = torch.empty(frames, count, 3, N_POSE, dtype=placed.points.dtype)
     moved[..., :3] = torch.eye(3, dtype=moved.dtype)

@@ -1,4 +1,4 @@
-"""Bone lengths beyond a body model's shape: motion capture skeletons have their own, which ten components do not span."""
+"""Bone lengths beyond a body model's shape: skeletons of motion capture have their own."""
 
 from dataclasses import replace
 

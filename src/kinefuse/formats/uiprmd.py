@@ -112,6 +112,8 @@ def _array(archive: np.lib.npyio.NpzFile, name: str, path: Path) -> np.ndarray:
         values = np.asarray(archive[name])
     except Exception as error:  # whatever a damaged member makes NumPy, zipfile or zlib raise
         raise FormatError(f"{path}: its array {name!r} cannot be read ({error}); get the file again.") from error
-    if name == "marker_names" and (values.ndim != 1 or values.dtype.kind not in "US" or len(set(values)) != len(values)):
+    if name == "marker_names" and (
+        values.ndim != 1 or values.dtype.kind not in "US" or len(set(values)) != len(values)
+    ):
         raise FormatError(f"{path}: expected 'marker_names' to be a list of different names; get the file again.")
     return values

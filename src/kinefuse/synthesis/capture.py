@@ -1,7 +1,7 @@
 """Motion capture of any source as motion of our own body, by one geometric definition for all.
 
-A person's body, its shape and where each of the source's points lies on it, is fitted once to frames from all clips, then
-every clip with that body. Rotations of the source are never copied: see `skeletons` and `upright`.
+A person's body, its shape and where each of the source's points lies on it, is fitted once to frames from all clips,
+then every clip with that body. Rotations of the source are never copied: see `skeletons` and `upright`.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,11 @@ from kinefuse.synthesis.skeletons import SKELETONS
 from kinefuse.synthesis.upright import LevelPrior, Stance, find_stance, joined
 
 CAPTURE_FIT: Final = FitConfig(
-    angular_acceleration_sd=400.0, acceleration_sd=50.0, robust_sd=60.0, limit_sd=float(np.deg2rad(10.0)), tolerance=2e-3
+    angular_acceleration_sd=400.0,
+    acceleration_sd=50.0,
+    robust_sd=60.0,
+    limit_sd=float(np.deg2rad(10.0)),
+    tolerance=2e-3,
 )
 """Clean motion capture: hardly smoothed, and a point has to be 30 cm off before it is doubted."""
 
@@ -124,7 +128,9 @@ def _sample(clips: Sequence[JointCenters], stances: list[Stance]) -> tuple[Joint
     """Frames for the body: some of upright stance, the others spread evenly, one second apart from each other."""
     positions, stance = np.concatenate([clip.positions for clip in clips]), joined(stances)
     complete = np.isfinite(positions).all(-1).mean(-1) > 0.9
-    if (complete & ~stance.folded).sum() > BODY_FRAMES // 4:  # a folded knee may flip as long as its bones are not known
+    if (
+        complete & ~stance.folded
+    ).sum() > BODY_FRAMES // 4:  # a folded knee may flip as long as its bones are not known
         complete &= ~stance.folded
     level = np.flatnonzero((stance.flat_l | stance.flat_r | stance.upright) & complete)
     usable = np.flatnonzero(complete)

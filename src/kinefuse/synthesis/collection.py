@@ -1,6 +1,6 @@
 """People in a folder of motion capture: who there is, and their clips as points.
 
-Understood are zip archives of BVH files, ``cmu_016.zip``, ``hdm05_bd.zip`` and ``cmu_060_daz.zip`` (in centimetres), and
+Understood are zip archives of BVH files, ``cmu_016.zip``, ``hdm05_bd.zip`` and ``cmu_060_daz.zip`` (centimetres), and
 archives of UI-PRMD markers, ``uiprmd_s01.npz`` with the incorrect repetitions in ``uiprmd_s01_inc.npz``.
 """
 

@@ -1,7 +1,7 @@
 """The prepared file: all accepted motion in one archive, small enough to carry to any machine that trains.
 
-Rotations are rotation vectors of each segment in its parent (the pelvis's in the world) as 16-bit integers, π over 32767
-a unit: 0.003° of rounding, a tenth of what 16-bit floats would give near π. The file needs nothing but NumPy.
+Rotations are rotation vectors of each segment in its parent (the pelvis's in the world) as 16-bit integers, one
+being π / 32767: 0.003° of rounding, a tenth of what 16-bit floats would give near π. The file needs nothing but NumPy.
 """
 
 from dataclasses import dataclass

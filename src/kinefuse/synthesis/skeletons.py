@@ -1,7 +1,7 @@
 """Other people's skeletons as points on ours: joint centres, ends of bones, and points that carry a joint's turn.
 
-Rest poses and zeros differ between sources, so no rotation is copied. A point is either a joint or an end of the source,
-or lies at a fixed place in the frame of one of its joints, such as 8 cm beside the knee in the frame of the thigh. The
+Rest poses and zeros differ between sources, so no rotation is copied. A point is a joint or an end of the source, or
+lies at a fixed place in the frame of one of its joints, such as 8 cm beside the knee in the frame of the thigh. The
 fit knows roughly where that is on our body, and finds the exact place, one for each subject, from the motion: the point
 beside the knee ends where the plane in which the knee bends says.
 
@@ -20,7 +20,8 @@ from kinefuse.formats.bvh import Bvh
 from kinefuse.recordings import JointCenters
 
 JOINT_SD, LIMB_SD, TRUNK_SD, TURN_SD = 0.02, 0.015, 0.04, 0.06
-"""How far a point may lie from its nominal place, metres: hips and shoulders, other limb joints, trunk, turning points."""
+"""How far a point may lie from its nominal place, metres: hips and shoulders, other limb joints, trunk, and points that
+carry a turn."""
 
 
 @dataclass(frozen=True)
@@ -65,16 +66,19 @@ def _limbs(side: str, joints: dict[str, str]) -> _Table:
         the turn of the forearm; ``toe_end`` and ``hand_end`` are joints whose bones end at the tips
     """
     at = Marker
+    knee_side = at("thigh_r", "knee_r", (0, 0, 0.08), TURN_SD)
+    elbow_up = at("upper_arm_r", "elbow_r", (0, 0.08, 0), TURN_SD)
+    wrist_front = at("forearm_r", "wrist_r", (0.06, 0, 0), TURN_SD)
     points: list[tuple[str, SourcePoint]] = [
         ("hip", SourcePoint(joints["hip"], at("pelvis", "hip_r", (0, 0, 0), JOINT_SD))),
         ("knee", SourcePoint(joints["knee"], at("thigh_r", "knee_r", (0, 0, 0), LIMB_SD))),
-        ("knee_side", SourcePoint(joints["knee"], at("thigh_r", "knee_r", (0, 0, 0.08), TURN_SD), joints["hip"], (-0.08, 0, 0))),
+        ("knee_side", SourcePoint(joints["knee"], knee_side, joints["hip"], (-0.08, 0, 0))),
         ("ankle", SourcePoint(joints["ankle"], at("shank_r", "ankle_r", (0, 0, 0), LIMB_SD))),
         ("shoulder", SourcePoint(joints["shoulder"], at("clavicle_r", "shoulder_r", (0, 0, 0), JOINT_SD))),
         ("elbow", SourcePoint(joints["elbow"], at("upper_arm_r", "elbow_r", (0, 0, 0), LIMB_SD))),
-        ("elbow_up", SourcePoint(joints["elbow"], at("upper_arm_r", "elbow_r", (0, 0.08, 0), TURN_SD), joints["shoulder"], (0, 0.08, 0))),
+        ("elbow_up", SourcePoint(joints["elbow"], elbow_up, joints["shoulder"], (0, 0.08, 0))),
         ("wrist", SourcePoint(joints["wrist"], at("forearm_r", "wrist_r", (0, 0, 0), LIMB_SD))),
-        ("wrist_front", SourcePoint(joints["wrist"], at("forearm_r", "wrist_r", (0.06, 0, 0), TURN_SD), joints["forearm"], (0, 0, 0.06))),
+        ("wrist_front", SourcePoint(joints["wrist"], wrist_front, joints["forearm"], (0, 0, 0.06))),
         ("hand_end", SourcePoint(joints["hand_end"], at("hand_r", "wrist_r", (0, 0, 0.08), 0.03), None, None)),
     ]  # fmt: skip
     if "toe" in joints:
@@ -148,7 +152,7 @@ def _smpl() -> _Table:
     for side in (LEFT, RIGHT):
         ours = ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
         names = {name: f"{name}_{side}" for name in ours}
-        more = {"toe": f"mtp_{side}", "forearm": f"elbow_{side}", "hand_end": f"hand_{side}"}
+        more = {"toe": f"mtp_{side}", "forearm": f"elbow_{side}", "hand_end": f"wrist_{side}"}
         table |= _limbs(side, names | more)
     return table
 

@@ -1,6 +1,6 @@
 """Which person is for training, validation or test, and what each clip shows; ``split.csv`` beside this file says it.
 
-Nobody is in two sets. CMU numbers that share a recording theme are in one set, for one person may have several; subjects
+Nobody is in two sets. CMU numbers that share a recording theme are in one set, for one person may have several; those
 that were retargeted to one generic body, and those from whom a shipped pose prior was learned, are for training only;
 HDM05, another laboratory, is for test only.
 """
@@ -54,8 +54,8 @@ class SplitRow:
 @cache
 def split_table() -> tuple[SplitRow, ...]:
     """Return all rows of ``split.csv``."""
-    with (files("kinefuse.synthesis") / "split.csv").open(encoding="utf-8", newline="") as file:
-        return tuple(SplitRow(**row) for row in csv.DictReader(file))
+    text = (files("kinefuse.synthesis") / "split.csv").read_text(encoding="utf-8")
+    return tuple(SplitRow(**row) for row in csv.DictReader(text.splitlines()))
 
 
 def split_of(subject: str, clip: str) -> SplitRow:

@@ -1,8 +1,8 @@
 """What fixes the zero of pelvis, trunk, head and feet: in upright stance they are level, whatever the source says.
 
 Points alone leave some constants of a person open, such as how far the pelvis is tilted when its three points are hip
-joints and an arbitrary third. Here they are closed by one rule for all sources: over the frames in which a person stands
-or walks upright, the axes of pelvis, thorax and head point upwards on average, and a foot that stands flat is level.
+joints and an arbitrary third. Here one rule for all sources closes them: over the frames in which a person stands or
+walks upright, the axes of pelvis, thorax and head point upwards on average, and a foot that stands flat is level.
 """
 
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ UPRIGHT_SEGMENTS: Final = ("pelvis", "thorax", "head")
 
 @dataclass(frozen=True)
 class Stance:
-    """Frames by what they show: upright (T,), left and right foot flat on the ground (T,), a knee or elbow folded (T,)."""
+    """Frames by what they show: upright (T,), a foot, left or right, flat on the ground; a knee or elbow folded."""
 
     upright: np.ndarray
     flat_l: np.ndarray
@@ -52,7 +52,8 @@ def find_stance(centers: JointCenters, markers: dict[str, Marker]) -> Stance:
     """Tell from the points alone in which frames a person stands or walks upright, and which foot is flat.
 
     Upright: the line from the hips to the shoulders leans by less than 12° and at least one knee is bent by less than
-    25°. Flat: ankle and toes are near the lowest place where each is in the clip, and slow. Folded: a knee or elbow bends by more than 120°.
+    25°. Flat: ankle and toes are near the lowest place where each is in the clip, and slow. Folded: a knee or elbow
+    bends by more than 120°.
     """
     names = ("hip", "knee", "ankle", "mtp", "shoulder", "elbow", "wrist")
     place = {name: _mean_of(centers, markers, name) for name in names}
