@@ -57,11 +57,11 @@ def find_stance(centers: JointCenters, markers: dict[str, Marker]) -> Stance:
     """
     names = ("hip", "knee", "ankle", "mtp", "shoulder", "elbow", "wrist")
     place = {name: _mean_of(centers, markers, name) for name in names}
-    trunk = np.nanmean(place["shoulder"], axis=1) - np.nanmean(place["hip"], axis=1)
+    trunk = place["shoulder"].mean(axis=1) - place["hip"].mean(axis=1)
     lean = np.arccos(np.clip(trunk[:, 1] / np.linalg.norm(trunk, axis=-1), -1, 1))
     bend = _angle(place["knee"] - place["hip"], place["ankle"] - place["knee"])
     with np.errstate(invalid="ignore"):
-        upright = (lean < LEAN) & (np.nanmin(np.nan_to_num(bend, nan=9.0), axis=1) < STRAIGHT)
+        upright = (lean < LEAN) & (np.nan_to_num(bend, nan=9.0).min(axis=1) < STRAIGHT)
     step = float(np.median(np.diff(centers.time))) if len(centers.time) > 1 else 1.0
     flat = _is_low_and_slow(place["ankle"], step) & _is_low_and_slow(place["mtp"], step)
     elbow = _angle(place["elbow"] - place["shoulder"], place["wrist"] - place["elbow"])
