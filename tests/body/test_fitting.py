@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
 from kinefuse.body import point_terms as terms
 from kinefuse.body.fit_points import PointSet, bridged, fit_points, whitening, windows
@@ -287,6 +288,19 @@ def test_certainty_follows_the_points() -> None:
     assert blurred.angle_sd is not None
     assert blurred.angle_sd[:, knee].mean() > 1.5 * sharp.angle_sd[:, knee].mean()
     assert sharp.angle_sd[:, rotation].mean() > sharp.angle_sd[:, knee].mean()  # a straight leg hides its twist
+
+
+def test_nothing_is_less_certain_than_anything() -> None:
+    """Frames without points know nothing by themselves: a million degrees would be no standard deviation."""
+    _, points = a_walk()
+    points[12:16] = torch.nan
+    motion = fit_points(centers_of(points), ANNY, LITERAL, FitConfig())
+    assert motion.angle_sd is not None
+    assert motion.orientation_sd is not None
+    assert motion.angle_sd[13, COORDINATE_INDEX["pelvis_rotation"]] == pytest.approx(np.pi / np.sqrt(3))
+    turns = Rotation.random(20000, random_state=0).magnitude()
+    assert motion.orientation_sd[13, 0] == pytest.approx(np.sqrt(np.mean(turns**2)), rel=0.02)
+    assert motion.orientation_sd[5, 0] < 0.1
 
 
 def test_whitening_is_the_inverse_root_of_the_covariance() -> None:
