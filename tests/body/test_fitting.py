@@ -300,7 +300,7 @@ def test_nothing_is_less_certain_than_anything() -> None:
     assert motion.angle_sd[13, COORDINATE_INDEX["pelvis_rotation"]] == pytest.approx(np.pi / np.sqrt(3))
     turns = Rotation.random(20000, random_state=0).magnitude()
     assert motion.orientation_sd[13, 0] == pytest.approx(np.sqrt(np.mean(turns**2)), rel=0.02)
-    assert motion.orientation_sd[5, 0] < 0.1
+    assert motion.orientation_sd[5, 0] < 0.2
 
 
 def test_whitening_is_the_inverse_root_of_the_covariance() -> None:
