@@ -1,6 +1,7 @@
 """Videos: counted frames, and clear words about files that are none."""
 
 import builtins
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,19 @@ def test_frames_are_counted_where_the_file_was_cut(tmp_path: Path) -> None:
     counted = probe_video(path)
     assert 0 < counted.frames < 20
     assert counted.frames == sum(1 for _ in iterate_frames(path))
+
+
+def test_a_picture_that_players_turn_is_told_and_read_unturned(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "phone.mp4", blank_frames(3, (64, 48)))
+    assert probe_video(path).findings("cam_1") == []
+    content = path.read_bytes()
+    matrix = content.index(b"tkhd") + 44
+    quarter = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
+    path.write_bytes(content[:matrix] + quarter + content[matrix + 36 :])
+    assert probe_video(path).size == (64, 48)
+    (finding,) = probe_video(path).findings("cam_1")
+    assert finding.level == "warning"
+    assert "turn its video" in finding.text
 
 
 def test_colour_order(tmp_path: Path) -> None:

@@ -83,6 +83,7 @@ def _inspect_video(camera: Camera, view: View, findings: list[Finding]) -> tuple
     except KinefuseError as error:
         findings.append(_say(view, "error", str(error)))
         return f"video {view.video.name} (unreadable)", None, None
+    findings += video.findings(view.camera)
     try:
         findings += map_image(camera, view, video.size, read_first_frame(view.video))[1]
     except KinefuseError as error:

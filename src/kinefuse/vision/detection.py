@@ -203,7 +203,7 @@ def _prepare(recording: Recording, view: View, findings: list[Finding]) -> _Job:
         )
     camera = recording.camera(view.camera)
     mapping, found = map_image(camera, view, info.size, read_first_frame(view.video))
-    findings += found
+    findings += [*info.findings(view.camera), *found]
     return _Job(camera=camera, view=view, video=view.video, mapping=mapping, rate_hz=rate)
 
 

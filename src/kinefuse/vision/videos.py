@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from kinefuse.errors import FormatError, KinefuseError, MissingDependencyError
+from kinefuse.recordings import Finding
 
 RATES_HZ = (1.0, 2000.0)
 """Frame rates outside of this range are taken as a broken header."""
@@ -31,6 +32,7 @@ class VideoFile:
     rate_hz : frame rate of the container, None where that says nothing sensible
     frames : number of frames; counted by decoding if `frames_are_counted`, else what the header claims (0 if nothing)
     frames_are_counted
+    marked_deg : angle by which a player turns the picture; the frames that are read here are not turned
     """
 
     path: Path
@@ -38,6 +40,18 @@ class VideoFile:
     rate_hz: float | None
     frames: int
     frames_are_counted: bool
+    marked_deg: float = 0.0
+
+    def findings(self, camera: str) -> list[Finding]:
+        """Return what a user must know about the file of a camera."""
+        if self.marked_deg % 360.0 == 0.0:
+            return []
+        text = (
+            f"Players turn its video by {self.marked_deg:.0f}°, as the file asks, but here it is read unturned; if its "
+            "calibration is of turned pictures, or people do not stand upright in it, store it turned: ffmpeg -i "
+            f"{self.path.name} turned.mp4."
+        )
+        return [Finding("warning", f"camera {camera}", text)]
 
 
 def import_cv2() -> ModuleType:
@@ -83,12 +97,14 @@ def probe_video(path: Path | str, count: bool = True) -> VideoFile:
             while capture.grab():
                 frames += 1
         rate = float(capture.get(cv2.CAP_PROP_FPS))
+        marked = float(capture.get(cv2.CAP_PROP_ORIENTATION_META))
     return VideoFile(
         path=path,
         size=(width, height),
         rate_hz=rate if RATES_HZ[0] <= rate <= RATES_HZ[1] else None,
         frames=frames,
         frames_are_counted=count,
+        marked_deg=marked,
     )
 
 
@@ -147,6 +163,7 @@ def _opened(path: Path) -> Iterator[Any]:
             raise FormatError(
                 f"{path}: cannot be read as a video; play it to see if it is whole, or convert it to MP4 (H.264)."
             )
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)  # versions of OpenCV differ in what they do by themselves
         yield capture
     finally:
         capture.release()
