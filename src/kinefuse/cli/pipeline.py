@@ -80,11 +80,15 @@ def run_trial(
     """
     trial, tell = Path(trial), progress or silent
     out = trial / "result" if out is None else Path(out)
-    check_output(out, trial, overwrite)
     from kinefuse.estimators.registry import choose_estimator, make_estimator
-    from kinefuse.formats.trial import read_trial
+    from kinefuse.formats.trial import read_trial, require_trial
+    from kinefuse.vision.detectors import choose_detector
 
+    require_trial(trial)
+    check_output(out, trial, overwrite)
     chosen = None if estimator == "auto" else make_estimator(estimator)
+    if detector != "auto":
+        choose_detector(detector)
     _sow(seed)
     tell("reading the trial", 0, 0)
     recording = read_trial(trial)
