@@ -133,8 +133,8 @@ def continuous_in_time(angles: np.ndarray, middle_flip: str = "reflect") -> np.n
     principal = angles[valid]
     flipped_middle = np.pi - principal[:, 1] if middle_flip == "reflect" else -principal[:, 1]
     other = np.stack([principal[:, 0] + np.pi, flipped_middle, principal[:, 2] + np.pi], axis=-1)
-    stay = np.abs(_wrap(principal[1:] - principal[:-1])).sum(-1)
-    switch = np.abs(_wrap(other[1:] - principal[:-1])).sum(-1)
+    stay = np.abs(wrap(principal[1:] - principal[:-1])).sum(-1)
+    switch = np.abs(wrap(other[1:] - principal[:-1])).sum(-1)
     on_other = np.concatenate([[False], np.cumsum(switch < stay) % 2 == 1])
     if on_other.mean() > 0.5:  # most of the time on the principal branch
         on_other = ~on_other
@@ -145,8 +145,9 @@ def continuous_in_time(angles: np.ndarray, middle_flip: str = "reflect") -> np.n
     return out
 
 
-def _wrap(angle: np.ndarray) -> np.ndarray:
-    return (angle + np.pi) % (2 * np.pi) - np.pi
+def wrap(angle: np.ndarray | float) -> np.ndarray:
+    """Return angles of any shape, radians, brought to [-π, π)."""
+    return (np.asarray(angle, dtype=float) + np.pi) % (2 * np.pi) - np.pi
 
 
 def anatomical_frames(R_world_segment: np.ndarray) -> np.ndarray:
@@ -232,4 +233,4 @@ def heading_list_tilt(R_world_segment: np.ndarray) -> np.ndarray:
 def is_near_singular(angles: np.ndarray, joint: JointAngles) -> np.ndarray:
     """Return (T,), true where `joint`'s middle angle is within 15° of ±90°, for coordinates (T, C)."""
     middle = angles[:, COORDINATE_INDEX[joint.coordinates[1]]]
-    return np.asarray(np.abs(np.abs(_wrap(middle)) - np.pi / 2) < SINGULAR_MARGIN)
+    return np.asarray(np.abs(np.abs(wrap(middle)) - np.pi / 2) < SINGULAR_MARGIN)
