@@ -49,6 +49,22 @@ def test_a_picture_that_players_turn_is_told_and_read_unturned(tmp_path: Path) -
     assert "turn its video" in finding.text
 
 
+def test_frames_of_a_varying_rate_are_told(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "phone.mp4", blank_frames(30, (64, 48)))
+    assert probe_video(path).findings("cam_1") == []
+    content = bytearray(path.read_bytes())
+    for box in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stts"):  # each holds the next, which grows by 8 bytes
+        at = content.index(box) - 4
+        content[at : at + 4] = struct.pack(">i", struct.unpack(">i", content[at : at + 4])[0] + 8)
+    table = content.index(b"stts") + 8
+    entries, frames, step = struct.unpack(">3i", content[table : table + 12])
+    assert (entries, frames) == (1, 30)
+    content[table : table + 12] = struct.pack(">5i", 2, 20, step, 10, 3 * step)  # the last ten take three times as long
+    path.write_bytes(bytes(content))
+    (finding,) = probe_video(path).findings("cam_1")
+    assert "unevenly spaced" in finding.text
+
+
 def test_colour_order(tmp_path: Path) -> None:
     red = [np.full((48, 64, 3), (0, 0, 255), dtype=np.uint8)] * 2
     path = write_video(tmp_path / "red.mp4", red)
