@@ -19,6 +19,10 @@ SINGULAR_MARGIN: Final = np.deg2rad(15.0)
 """Frames whose middle angle is this close to singular are left out of comparisons of angles."""
 
 
+JUMP: Final = np.deg2rad(90.0)
+"""Sum of the changes of three angles from one frame to the next beyond which they do not continue each other."""
+
+
 @dataclass(frozen=True)
 class JointAngles:
     """Three angles between two segments.
@@ -117,7 +121,7 @@ def continuous_in_time(angles: np.ndarray, middle_flip: str = "reflect") -> np.n
 
     Three angles ``(a, b, c)`` and ``(a + π, π - b, c + π)`` are the same rotation (for a first axis that is repeated,
     as in Y-X-Y, ``(a + π, -b, c + π)``: ``middle_flip="negate"``). Whether to switch between two neighbouring frames
-    does not depend on the branch one is on, so all frames are decided at once.
+    does not depend on the branch one is on, so all frames are decided at once. After a jump a new stretch begins.
 
     Parameters
     ----------
@@ -136,8 +140,10 @@ def continuous_in_time(angles: np.ndarray, middle_flip: str = "reflect") -> np.n
     stay = np.abs(wrap(principal[1:] - principal[:-1])).sum(-1)
     switch = np.abs(wrap(other[1:] - principal[:-1])).sum(-1)
     on_other = np.concatenate([[False], np.cumsum(switch < stay) % 2 == 1])
-    if on_other.mean() > 0.5:  # most of the time on the principal branch
-        on_other = ~on_other
+    # Across a jump, or a gap, continuity tells nothing; one wrong frame would put all that follow on the other branch.
+    stretch = np.concatenate([[0], np.cumsum(np.minimum(stay, switch) > JUMP)])
+    share = np.bincount(stretch, on_other) / np.bincount(stretch)
+    on_other ^= share[stretch] > 0.5  # most of a stretch on the principal branch
     chosen = np.unwrap(np.where(on_other[:, None], other, principal), axis=0)
     chosen -= 2 * np.pi * np.round(np.median(chosen, axis=0) / (2 * np.pi))
     out = np.full_like(angles, np.nan)
