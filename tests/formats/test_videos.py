@@ -9,7 +9,7 @@ import pytest
 from people_scenes import blank_frames, write_video
 
 from kinefuse.errors import FormatError, KinefuseError, MissingDependencyError
-from kinefuse.vision.videos import iterate_frames, probe_video, read_first_frame
+from kinefuse.formats.videos import iterate_frames, probe_video, read_first_frame
 
 
 def test_probe_tells_size_rate_and_counted_frames(tmp_path: Path) -> None:
