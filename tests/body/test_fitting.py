@@ -355,3 +355,13 @@ def test_poses_of_all_frames_agree_with_frames_alone() -> None:
     b, _ = fit_poses(body, start, targets, loose, np.arange(6) / 60)
     assert (a.root_position - b.root_position).abs().max() < 1e-4
     assert np.degrees(geodesic_angle(a.R_parent_segment.numpy(), b.R_parent_segment.numpy())).max() < 0.1
+
+
+def test_shoulders_tell_the_thorax() -> None:
+    """Without a point at the neck the trunk still turns with the shoulders, whose clavicles move little."""
+    _, points = a_walk(8)
+    centers = centers_of(points)
+    hidden = centers.positions.copy()
+    hidden[:, KEYPOINTS.index("neck")] = np.nan
+    motion = fit_points(replace(centers, positions=hidden), ANNY, LITERAL, FitConfig())
+    assert (motion.provenance[:, SEGMENT_INDEX["thorax"]] == MEASURED).all()

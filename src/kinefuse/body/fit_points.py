@@ -50,6 +50,9 @@ WINDOW_FRAMES, MARGIN_FRAMES = 2000, 250
 """A long trial is fitted in windows, for its memory; frames so far apart have no influence on each other."""
 
 
+CLAVICLES = (SEGMENT_INDEX["clavicle_l"], SEGMENT_INDEX["clavicle_r"])
+
+
 @dataclass(frozen=True)
 class PointSet:
     """What is known of the measured points, in the order of `names`.
@@ -313,9 +316,13 @@ def provenance(centers: JointCenters, targets: Targets, body: Body) -> np.ndarra
 
 
 def _tells(s: int, segment: np.ndarray, rest: np.ndarray, joints: np.ndarray) -> np.ndarray:
-    """Points (K,) that move when segment `s` turns about its own joint and nothing else does."""
+    """Points (K,) that move when segment `s` turns about its own joint and nothing else does.
+
+    The shoulders tell the thorax too: a clavicle turns little on it.
+    """
     tells = (segment == s) & (np.linalg.norm(rest - joints[s], axis=-1) > 0.04)
+    carriers = [s, *(c for c in CLAVICLES if SEGMENT_PARENTS[c] == s)]
     for child, parent in enumerate(SEGMENT_PARENTS):
-        if parent == s:
+        if parent in carriers:
             tells |= (segment == child) & (np.linalg.norm(rest - joints[child], axis=-1) <= 0.08)
     return tells
