@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 from kinefuse.formats.calibration import read_calibration
+from kinefuse.formats.videos import probe_video
 from kinefuse.recordings import Recording, View
 from kinefuse.vision.detection import detect_recording
-from kinefuse.vision.videos import probe_video
 
 WORKERS = 2
 

@@ -305,3 +305,12 @@ def test_continuous_in_time_keeps_rotations() -> None:
         chosen = continuous_in_time(angles, middle_flip=flip)
         np.testing.assert_allclose(matrix_from_euler(order, chosen), R, atol=1e-7)
         assert np.abs(np.diff(chosen, axis=0)).sum() <= np.abs(np.diff(np.unwrap(angles, axis=0), axis=0)).sum() + 1e-9
+
+
+def test_one_wrong_frame_does_not_change_the_branch_of_those_that_follow() -> None:
+    """A foot that is turned round in a few frames: before and after it, an ankle has no 180° of inversion."""
+    angles = np.tile([0.1, 0.05, 0.0], (60, 1)) + 0.05 * np.sin(np.arange(60) / 5)[:, None]
+    angles[20] = [1.4, 1.5, 1.3]
+    angles[21] = [2.8, 0.9, 2.9]
+    chosen = continuous_in_time(zxy_angles(matrix_from_euler("ZXY", angles)))
+    assert np.abs(np.delete(chosen, [20, 21], axis=0) - np.delete(angles, [20, 21], axis=0)).max() < 1e-9

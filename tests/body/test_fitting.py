@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
 from kinefuse.body import point_terms as terms
 from kinefuse.body.fit_points import PointSet, bridged, fit_points, whitening, windows
@@ -289,6 +290,19 @@ def test_certainty_follows_the_points() -> None:
     assert sharp.angle_sd[:, rotation].mean() > sharp.angle_sd[:, knee].mean()  # a straight leg hides its twist
 
 
+def test_nothing_is_less_certain_than_anything() -> None:
+    """Frames without points know nothing by themselves: a million degrees would be no standard deviation."""
+    _, points = a_walk()
+    points[12:16] = torch.nan
+    motion = fit_points(centers_of(points), ANNY, LITERAL, FitConfig())
+    assert motion.angle_sd is not None
+    assert motion.orientation_sd is not None
+    assert motion.angle_sd[13, COORDINATE_INDEX["pelvis_rotation"]] == pytest.approx(np.pi / np.sqrt(3))
+    turns = Rotation.random(20000, random_state=0).magnitude()
+    assert motion.orientation_sd[13, 0] == pytest.approx(np.sqrt(np.mean(turns**2)), rel=0.02)
+    assert motion.orientation_sd[5, 0] < 0.2
+
+
 def test_whitening_is_the_inverse_root_of_the_covariance() -> None:
     rng = np.random.default_rng(0)
     factor = rng.normal(size=(2, 3, 3, 3))
@@ -341,3 +355,13 @@ def test_poses_of_all_frames_agree_with_frames_alone() -> None:
     b, _ = fit_poses(body, start, targets, loose, np.arange(6) / 60)
     assert (a.root_position - b.root_position).abs().max() < 1e-4
     assert np.degrees(geodesic_angle(a.R_parent_segment.numpy(), b.R_parent_segment.numpy())).max() < 0.1
+
+
+def test_shoulders_tell_the_thorax() -> None:
+    """Without a point at the neck the trunk still turns with the shoulders, whose clavicles move little."""
+    _, points = a_walk(8)
+    centers = centers_of(points)
+    hidden = centers.positions.copy()
+    hidden[:, KEYPOINTS.index("neck")] = np.nan
+    motion = fit_points(replace(centers, positions=hidden), ANNY, LITERAL, FitConfig())
+    assert (motion.provenance[:, SEGMENT_INDEX["thorax"]] == MEASURED).all()

@@ -41,6 +41,11 @@ def test_no_trial_toml(trial: Path, capsys: Capture) -> None:
     assert "No trial.toml" in refused_run(capsys, trial)
 
 
+def test_a_zipped_trial(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "trial.zip").write_bytes(b"PK")
+    assert "expected a trial's folder" in refused_run(capsys, tmp_path / "trial.zip")
+
+
 def test_broken_trial_toml(trial: Path, capsys: Capture) -> None:
     (trial / "trial.toml").write_text("[[camera]\nname = 3")
     assert "not valid TOML" in refused_run(capsys, trial)
@@ -106,6 +111,10 @@ def test_an_unknown_detector(tmp_path: Path, capsys: Capture) -> None:
     assert "mediapipe" in refused_run(capsys, trial, "--detector", "mediapip")
 
 
+def test_an_unknown_detector_that_would_not_be_needed(trial: Path, capsys: Capture) -> None:
+    assert "mediapipe" in refused_run(capsys, trial, "--detector", "mediapip")
+
+
 # ---- numbers
 
 
@@ -117,6 +126,12 @@ def test_no_finite_number_in_keypoints(trial: Path, capsys: Capture, word: str) 
     lines[5] = ",".join([*cells[:2], word, *cells[3:]])
     path.write_text("\n".join(lines) + "\n")
     assert "cam_2.csv" in refused_run(capsys, trial)
+
+
+def test_a_table_as_a_spreadsheet_saves_it_in_europe(trial: Path, capsys: Capture) -> None:
+    path = trial / "keypoints" / "cam_2.csv"
+    path.write_text(path.read_text().replace(",", ";").replace(".", ","))
+    assert "semicolons" in refused_run(capsys, trial)
 
 
 @pytest.mark.parametrize("word", ["nan", "inf"])

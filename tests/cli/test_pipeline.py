@@ -96,9 +96,14 @@ def test_export(demo: Path, tmp_path: Path, capsys: Capture) -> None:
 
 def test_view_gets_result_and_port(demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[object] = []
-    monkeypatch.setattr("kinefuse.viewer.app.view_result", lambda result, port: seen.extend([result, port]))
+
+    def noted(result: Path, port: int, recording: Recording | None) -> None:
+        seen.extend([result, port, [] if recording is None else [camera.name for camera in recording.cameras]])
+
+    monkeypatch.setattr("kinefuse.viewer.app.view_result", noted)
     assert main(["view", str(demo / "result"), "--port", "8123"]) == 0
-    assert seen == [demo / "result", 8123]
+    assert main(["view", str(demo / "result"), "--trial", str(demo / "trial")]) == 0
+    assert seen == [demo / "result", 8123, [], demo / "result", 8080, ["cam_1", "cam_2", "cam_3", "cam_4"]]
 
 
 # ---- the steps, with an estimator that takes no time

@@ -38,5 +38,6 @@ def test_bars_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "5/5" in stream.getvalue()
 
 
-def test_reports_outside_of_the_context_are_ignored() -> None:
+def test_reports_outside_of_the_context_are_ignored(capsys: pytest.CaptureFixture[str]) -> None:
     ProgressBars()("late", 1, 2)
+    assert capsys.readouterr() == ("", "")

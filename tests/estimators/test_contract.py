@@ -21,7 +21,7 @@ from kinefuse.errors import KinefuseError
 from kinefuse.estimators.base import Estimator
 from kinefuse.estimators.registry import ESTIMATORS, choose_estimator, make_estimator
 from kinefuse.motion import Motion
-from kinefuse.recordings import Recording
+from kinefuse.recordings import JointCenters, Recording
 from kinefuse.rotations import geodesic_angle, yaw_matrix
 
 TRUTH = swinging_motion()
@@ -174,6 +174,12 @@ def test_choice_is_explained(recording: Recording) -> None:
     assert "joint centres" in reason
     with pytest.raises(KinefuseError, match="neither"):
         choose_estimator(Recording())
+
+
+def test_markers_are_not_called_joint_centres() -> None:
+    names = ("C7", "L.ASIS", "r.ASIS", "L_knee", "r_knee")
+    markers = JointCenters(names=names, time=np.arange(2) / 100.0, positions=np.zeros((2, 5, 3)))
+    assert "optical markers" in choose_estimator(Recording(joint_centers=markers))[1]
 
 
 def test_unknown_name_suggests_the_nearest() -> None:

@@ -55,7 +55,7 @@ def test_quaternions_are_scalar_first_sensor_to_reference(tmp_path: Path) -> Non
         (HEADER + "\n0,0,0,0,0,0,inf\n", "row 2, gyr_z: 'inf' is no finite number"),
         (HEADER.replace("gyr_z", "gyro_z") + "\n", "lacks gyr_z"),
         (HEADER + ",mag\n", "unknown column 'mag'"),
-        (HEADER.replace(",", ";") + "\n", "lacks time_s"),
+        (HEADER.replace(",", ";") + "\n", "its cells end in semicolons"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, text: str, words: str) -> None:

@@ -69,7 +69,7 @@ except KinefuseError as error:
 def test_a_full_disk_is_told(tmp_path: Path, written: bytes) -> None:
     (tmp_path / "motion.nc").write_bytes(written)
     (tmp_path / "full").mkdir()
-    arguments = [sys.executable, "-c", ON_A_FULL_DISK, tmp_path / "motion.nc", tmp_path / "full" / "motion.nc"]
+    arguments = [sys.executable, "-c", ON_A_FULL_DISK, f"{tmp_path}/motion.nc", f"{tmp_path}/full/motion.nc"]
     ended = subprocess.run(arguments, capture_output=True, text=True, check=False)
     assert ended.returncode == 1
     assert "cannot be written" in ended.stderr

@@ -13,11 +13,12 @@ from motion_examples import make_motion
 from kinefuse.conventions import COORDINATES, JOINTS
 from kinefuse.errors import KinefuseError
 from kinefuse.formats.bvh import read_bvh
+from kinefuse.formats.calibration import read_calibration
 from kinefuse.formats.registry import read_points
 from kinefuse.formats.results import EXPORTS, check_target, export, quality_text, read_result, write_result
 from kinefuse.formats.storage import read_mot, read_orientations
 from kinefuse.motion import Motion
-from kinefuse.recordings import Finding
+from kinefuse.recordings import Camera, Finding
 
 STANDARD = {"motion.nc", "joint_angles.mot", "joint_angles.csv", "joint_centers.trc", "quality.json"}
 
@@ -162,3 +163,19 @@ def test_exports_tell_what_they_could_not_keep(tmp_path: Path, motion: Motion) -
     _, findings = export(tmp_path / "result", ["bvh"], tmp_path / "out")
     assert [finding.text for finding in findings] == ["the orientation of head is missing in 3 of 8 frames."]
     assert export(tmp_path / "result", ["trc"], tmp_path / "out")[1] == []
+
+
+def test_refined_cameras_can_be_used_again(tmp_path: Path, motion: Motion) -> None:
+    camera = Camera(
+        name="cam_1",
+        size=(640, 480),
+        matrix=np.diag([500.0, 500.0, 1.0]),
+        distortions=np.zeros(4),
+        R_camera_world=np.eye(3),
+        translation=np.array([0.0, 1.0, 4.0]),
+    )
+    write_result(tmp_path / "result", motion, {}, cameras=[camera])
+    (again,) = read_calibration(tmp_path / "result" / "calibration.toml")
+    np.testing.assert_allclose(again.translation, camera.translation, atol=1e-9)
+    write_result(tmp_path / "result", motion, {}, overwrite=True)
+    assert "calibration.toml" not in names(tmp_path / "result")  # the new result refined nothing

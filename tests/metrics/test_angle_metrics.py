@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from kinefuse.body.angles import wrap
 from kinefuse.conventions import COORDINATE_INDEX, COORDINATES
 from kinefuse.errors import KinefuseError
 from kinefuse.metrics.angles import (
@@ -17,7 +18,6 @@ from kinefuse.metrics.angles import (
     overlap,
     range_of_motion,
     rmse,
-    wrap,
 )
 from kinefuse.synthesis.gait import walk
 from kinefuse.synthesis.person import demo_person

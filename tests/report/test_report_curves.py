@@ -49,6 +49,16 @@ def test_an_angle_is_no_better_known_than_the_segment_that_it_is_measured_from()
     assert told["elbow_flex"] == told["hip_flexion"] == []
 
 
+def test_an_angle_that_the_estimator_hardly_knows_is_inferred() -> None:
+    motion = walking(frames=30)
+    sd = np.full_like(motion.angles, np.deg2rad(3.0))
+    sd[:, [COORDINATE_INDEX["pro_sup_l"], COORDINATE_INDEX["pro_sup_r"]]] = np.deg2rad(40.0)
+    data = curve_data(replace(motion, angle_sd=sd))
+    told = {plot["key"]: [span[2] for span in plot["spans"]] for plot in data["plots"]}
+    assert told["pro_sup"] == [INFERRED]
+    assert told["elbow_flex"] == []
+
+
 def test_truth_has_its_own_time_and_the_same_turn() -> None:
     motion, truth = walking(frames=40), walking(frames=20, rate_hz=30.0)
     column = COORDINATE_INDEX["hip_rotation_l"]

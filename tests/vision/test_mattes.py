@@ -9,14 +9,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from people_scenes import write_video
-from test_image_mapping import camera
 
 from kinefuse.errors import FormatError, KinefuseError
-from kinefuse.recordings import View
-from kinefuse.vision.image_mapping import ImageMapping
+from kinefuse.formats.image_mapping import ImageMapping
+from kinefuse.recordings import Camera, View
 from kinefuse.vision.mattes import Mattes, matte_size, pack_mattes, person_mattes, read_silhouettes, shrink_matte
 
 VIEW = View(camera="c")
+
+
+def camera(size: tuple[int, int]) -> Camera:
+    """A camera of a given image size; mattes need no more of it."""
+    return Camera(
+        name="c",
+        size=size,
+        matrix=np.diag([1000.0, 1000.0, 1.0]),
+        distortions=np.zeros(4),
+        R_camera_world=np.eye(3),
+        translation=np.zeros(3),
+    )
 
 
 def write_pngs(folder: Path, images: list[np.ndarray]) -> Path:

@@ -59,6 +59,28 @@ def test_points_are_where_they_are() -> None:
     assert not centers.interpolated.any()
 
 
+def test_cameras_that_are_not_triggered_together_still_measure() -> None:
+    """Starts some milliseconds apart fill no gap; a point that only slow cameras show between their frames does."""
+    recording = recording_of(camera_ring(3, BENT))
+    views = [replace(view, start_s=0.4 * v / RATE) for v, view in enumerate(recording.views)]
+    centers = measure_joint_centers(replace(recording, views=tuple(views))).recording.joint_centers
+    assert centers is not None
+    assert centers.interpolated is not None
+    assert not centers.interpolated.any()
+    slow = [views[0], *(_every_second_frame(view) for view in recording.views[1:])]
+    centers = measure_joint_centers(replace(recording, views=tuple(slow))).recording.joint_centers
+    assert centers is not None
+    assert centers.interpolated is not None
+    assert centers.interpolated[1:-1].all(axis=1).mean() == pytest.approx(0.5, abs=0.02)
+
+
+def _every_second_frame(view: View) -> View:
+    points = view.keypoints
+    assert points is not None
+    thinned = Keypoints(names=points.names, pixels=points.pixels[::2], confidence=points.confidence[::2])
+    return replace(view, rate_hz=RATE / 2, keypoints=thinned)
+
+
 def test_quality_has_the_numbers_and_is_json() -> None:
     recording = recording_of(camera_ring(3, BENT))
     points_of(recording, 1).confidence[:30] = 0.0

@@ -59,7 +59,7 @@ def test_the_grid_has_the_fastest_rate_and_right_values() -> None:
     assert grid.time[-1] == pytest.approx(1.49)
     np.testing.assert_allclose(grid.pixels[:, :, 0, 1], np.broadcast_to(grid.time[:, None], (len(grid.time), 2)))
     assert not grid.interpolated[:, 1].any()
-    assert grid.interpolated[:, 0].all()
+    assert grid.interpolated[:, 0].mean() == pytest.approx(0.75, abs=0.01)  # one grid time in four is near a frame
 
 
 def test_gaps_are_not_bridged() -> None:

@@ -19,6 +19,10 @@ SINGULAR_MARGIN: Final = np.deg2rad(15.0)
 """Frames whose middle angle is this close to singular are left out of comparisons of angles."""
 
 
+JUMP: Final = np.deg2rad(90.0)
+"""Sum of the changes of three angles from one frame to the next beyond which they do not continue each other."""
+
+
 @dataclass(frozen=True)
 class JointAngles:
     """Three angles between two segments.
@@ -117,7 +121,7 @@ def continuous_in_time(angles: np.ndarray, middle_flip: str = "reflect") -> np.n
 
     Three angles ``(a, b, c)`` and ``(a + π, π - b, c + π)`` are the same rotation (for a first axis that is repeated,
     as in Y-X-Y, ``(a + π, -b, c + π)``: ``middle_flip="negate"``). Whether to switch between two neighbouring frames
-    does not depend on the branch one is on, so all frames are decided at once.
+    does not depend on the branch one is on, so all frames are decided at once. After a jump a new stretch begins.
 
     Parameters
     ----------
@@ -133,11 +137,13 @@ def continuous_in_time(angles: np.ndarray, middle_flip: str = "reflect") -> np.n
     principal = angles[valid]
     flipped_middle = np.pi - principal[:, 1] if middle_flip == "reflect" else -principal[:, 1]
     other = np.stack([principal[:, 0] + np.pi, flipped_middle, principal[:, 2] + np.pi], axis=-1)
-    stay = np.abs(_wrap(principal[1:] - principal[:-1])).sum(-1)
-    switch = np.abs(_wrap(other[1:] - principal[:-1])).sum(-1)
+    stay = np.abs(wrap(principal[1:] - principal[:-1])).sum(-1)
+    switch = np.abs(wrap(other[1:] - principal[:-1])).sum(-1)
     on_other = np.concatenate([[False], np.cumsum(switch < stay) % 2 == 1])
-    if on_other.mean() > 0.5:  # most of the time on the principal branch
-        on_other = ~on_other
+    # Across a jump, or a gap, continuity tells nothing; one wrong frame would put all that follow on the other branch.
+    stretch = np.concatenate([[0], np.cumsum(np.minimum(stay, switch) > JUMP)])
+    share = np.bincount(stretch, on_other) / np.bincount(stretch)
+    on_other ^= share[stretch] > 0.5  # most of a stretch on the principal branch
     chosen = np.unwrap(np.where(on_other[:, None], other, principal), axis=0)
     chosen -= 2 * np.pi * np.round(np.median(chosen, axis=0) / (2 * np.pi))
     out = np.full_like(angles, np.nan)
@@ -145,8 +151,9 @@ def continuous_in_time(angles: np.ndarray, middle_flip: str = "reflect") -> np.n
     return out
 
 
-def _wrap(angle: np.ndarray) -> np.ndarray:
-    return (angle + np.pi) % (2 * np.pi) - np.pi
+def wrap(angle: np.ndarray | float) -> np.ndarray:
+    """Return angles of any shape, radians, brought to [-π, π)."""
+    return (np.asarray(angle, dtype=float) + np.pi) % (2 * np.pi) - np.pi
 
 
 def anatomical_frames(R_world_segment: np.ndarray) -> np.ndarray:
@@ -232,4 +239,4 @@ def heading_list_tilt(R_world_segment: np.ndarray) -> np.ndarray:
 def is_near_singular(angles: np.ndarray, joint: JointAngles) -> np.ndarray:
     """Return (T,), true where `joint`'s middle angle is within 15° of ±90°, for coordinates (T, C)."""
     middle = angles[:, COORDINATE_INDEX[joint.coordinates[1]]]
-    return np.asarray(np.abs(np.abs(_wrap(middle)) - np.pi / 2) < SINGULAR_MARGIN)
+    return np.asarray(np.abs(np.abs(wrap(middle)) - np.pi / 2) < SINGULAR_MARGIN)

@@ -40,8 +40,17 @@ from kinefuse.recordings import JointCenters
 LONGEST_BRIDGE_S = 0.5
 """Movement is told between two sightings at most this far apart: about half a step of walking."""
 
+ANY_ANGLE_SD = float(np.pi / np.sqrt(3))
+"""Standard deviation of an angle that may be anything: nothing is less certain than that."""
+
+ANY_ROTATION_SD = float(np.sqrt(np.pi**2 / 3 + 2))
+"""Root mean square angle between an orientation and one that may be anything (uniform on SO(3))."""
+
 WINDOW_FRAMES, MARGIN_FRAMES = 2000, 250
 """A long trial is fitted in windows, for its memory; frames so far apart have no influence on each other."""
+
+
+CLAVICLES = (SEGMENT_INDEX["clavicle_l"], SEGMENT_INDEX["clavicle_r"])
 
 
 @dataclass(frozen=True)
@@ -260,7 +269,7 @@ def _fit_window(
     placed = body.place(pose.frames(window.keep), some.segment)
     covariance = orientation_covariance(information[window.keep], placed.R_world_segment)
     variance = covariance.diagonal(dim1=-2, dim2=-1).reshape(len(covariance), len(SEGMENTS), 3)
-    orientation_sd = variance.sum(-1).sqrt().numpy()
+    orientation_sd = variance.sum(-1).sqrt().clamp(max=ANY_ROTATION_SD).numpy()
     return (
         placed.R_world_segment.numpy(), placed.positions.numpy(),
         orientation_sd, angle_sd(placed.R_world_segment, covariance),
@@ -306,7 +315,9 @@ def _in_frames(parts: list[np.ndarray], known: np.ndarray) -> np.ndarray:
 
 
 def angle_sd(R_world_segment: torch.Tensor, covariance: torch.Tensor) -> np.ndarray:
-    """Return standard deviations of the coordinates, (T, C) radians; NaN for the pelvis's translations.
+    """Return standard deviations of the coordinates, (T, C) radians, as each frame's own points tell them.
+
+    NaN for the pelvis's translations; at most that of an angle which may be anything.
 
     Parameters
     ----------
@@ -326,7 +337,7 @@ def angle_sd(R_world_segment: torch.Tensor, covariance: torch.Tensor) -> np.ndar
     pelvis = (rates @ blocks[:, 0, :, 0] @ rates.transpose(-1, -2)).diagonal(dim1=-2, dim2=-1)
     names = ("pelvis_tilt", "pelvis_list", "pelvis_rotation")
     out[:, [COORDINATE_INDEX[name] for name in names]] = pelvis.clamp(min=0).sqrt().numpy()
-    return out
+    return np.minimum(out, ANY_ANGLE_SD)
 
 
 def provenance(centers: JointCenters, targets: Targets, body: Body) -> np.ndarray:
@@ -347,9 +358,13 @@ def provenance(centers: JointCenters, targets: Targets, body: Body) -> np.ndarra
 
 
 def _tells(s: int, segment: np.ndarray, rest: np.ndarray, joints: np.ndarray) -> np.ndarray:
-    """Points (K,) that move when segment `s` turns about its own joint and nothing else does."""
+    """Points (K,) that move when segment `s` turns about its own joint and nothing else does.
+
+    The shoulders tell the thorax too: a clavicle turns little on it.
+    """
     tells = (segment == s) & (np.linalg.norm(rest - joints[s], axis=-1) > 0.04)
+    carriers = [s, *(c for c in CLAVICLES if SEGMENT_PARENTS[c] == s)]
     for child, parent in enumerate(SEGMENT_PARENTS):
-        if parent == s:
+        if parent in carriers:
             tells |= (segment == child) & (np.linalg.norm(rest - joints[child], axis=-1) <= 0.08)
     return tells

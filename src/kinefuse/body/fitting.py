@@ -42,8 +42,8 @@ class FitConfig:
     robust_sd: float = 4.0
     prior_spread: float = 1.0
     limit_sd: float = float(np.deg2rad(3.0))
-    angular_acceleration_sd: float = 120.0
-    acceleration_sd: float = 15.0
+    angular_acceleration_sd: float = 80.0
+    acceleration_sd: float = 10.0
     body_frames: int = 120
     iterations: int = 25
     tolerance: float = 1e-4

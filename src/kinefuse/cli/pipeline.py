@@ -80,11 +80,15 @@ def run_trial(
     """
     trial, tell = Path(trial), progress or silent
     out = trial / "result" if out is None else Path(out)
-    check_output(out, trial, overwrite)
     from kinefuse.estimators.registry import choose_estimator, make_estimator
-    from kinefuse.formats.trial import read_trial
+    from kinefuse.formats.trial import read_trial, require_trial
+    from kinefuse.vision.detectors import choose_detector
 
+    require_trial(trial)
+    check_output(out, trial, overwrite)
     chosen = None if estimator == "auto" else make_estimator(estimator)
+    if detector != "auto":
+        choose_detector(detector)
     _sow(seed)
     tell("reading the trial", 0, 0)
     recording = read_trial(trial)
@@ -231,7 +235,7 @@ def with_rates(recording: Recording) -> Recording:
 def _with_rate(view: View) -> View:
     if view.rate_hz is not None or view.video is None:
         return view
-    from kinefuse.vision.videos import probe_video
+    from kinefuse.formats.videos import probe_video
 
     return replace(view, rate_hz=probe_video(view.video, count=False).rate_hz)
 
@@ -261,4 +265,5 @@ def _write(
     )
     told = {key: value for key, value in quality.items() if key not in {"motion", "truth"}}  # the report has its own
     page = render_report(motion, told, recording=prepared.recording, body=body, truth=truth)
-    write_result(out, motion, quality, overwrite=overwrite, report=page)
+    refined = prepared.recording.cameras if "refinement" in prepared.measured else ()
+    write_result(out, motion, quality, overwrite=overwrite, report=page, cameras=refined)

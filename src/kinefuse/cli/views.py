@@ -73,8 +73,8 @@ def inspect_view(camera: Camera, view: View) -> ViewFacts:
 
 def _inspect_video(camera: Camera, view: View, findings: list[Finding]) -> tuple[str, float | None, int | None]:
     """Return a few words on the video, its rate and its frames; append what is wrong."""
-    from kinefuse.vision.image_mapping import map_image
-    from kinefuse.vision.videos import probe_video, read_first_frame
+    from kinefuse.formats.image_mapping import map_image
+    from kinefuse.formats.videos import probe_video, read_first_frame
 
     if view.video is None:
         return "no video", None, None
@@ -83,6 +83,7 @@ def _inspect_video(camera: Camera, view: View, findings: list[Finding]) -> tuple
     except KinefuseError as error:
         findings.append(_say(view, "error", str(error)))
         return f"video {view.video.name} (unreadable)", None, None
+    findings += video.findings(view.camera)
     try:
         findings += map_image(camera, view, video.size, read_first_frame(view.video))[1]
     except KinefuseError as error:

@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Callable
 
+from kinefuse.body.markers import recognise_markers
 from kinefuse.errors import KinefuseError
 from kinefuse.estimators.base import Estimator
 from kinefuse.estimators.smplify3d import SmplifyThreeD, paper_preset
@@ -41,7 +42,8 @@ def choose_estimator(recording: Recording) -> tuple[str, str]:
     n_views = sum(view.keypoints is not None or view.video is not None for view in recording.views)
     unused = f" The {len(recording.imus)} inertial sensors are not used by it." if recording.imus else ""
     if recording.joint_centers is not None:
-        return "smplify3d", f"smplify3d, because the trial has measured joint centres.{unused}"
+        what = "optical markers" if recognise_markers(recording.joint_centers.names) else "measured joint centres"
+        return "smplify3d", f"smplify3d, because the trial has {what}.{unused}"
     if n_views >= 2:
         return "smplify3d", f"smplify3d, because the trial has {n_views} calibrated camera views.{unused}"
     if recording.imus:

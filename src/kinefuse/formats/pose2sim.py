@@ -14,13 +14,14 @@ import numpy as np
 
 from kinefuse.errors import FormatError, KinefuseError
 from kinefuse.formats.camera_matching import match_cameras, natural_key
-from kinefuse.formats.image_fit import ImageFit, VideoProperties, fit_letterbox, has_black_bars, video_properties
+from kinefuse.formats.image_mapping import map_image
 from kinefuse.formats.keypoint_layouts import layouts_with
 from kinefuse.formats.openpose import read_openpose_folder, read_people, smallest_number
 from kinefuse.formats.registry import CAMERA_READERS, read_cameras
 from kinefuse.formats.text_files import numbers, read_toml, told_as
 from kinefuse.formats.trial import check_target, write_trial
 from kinefuse.formats.trial_files import VIDEO_SUFFIXES
+from kinefuse.formats.videos import probe_video, read_first_frame
 from kinefuse.recordings import Camera, Finding, Recording, Subject, View
 
 DETECTIONS: Final = ("auto", "none", "detections", "associated")
@@ -237,37 +238,23 @@ def _matches(source: _Source, files: list[str], what: str) -> dict[str, str]:
 
 def _view_of_video(source: _Source, path: Path, name: str) -> View:
     camera = next(camera for camera in source.cameras if camera.name == name)
-    properties = video_properties(path)
-    rate = properties.rate_hz or _rate_without_video(source)
+    video = probe_video(path, count=False)
+    rate = video.rate_hz or _rate_without_video(source)
     start = None if source.synchronised_later else 0.0
     view = View(camera=name, rate_hz=rate, start_s=start, video=path)
-    if properties.size == camera.size:
-        return replace(view, image_scale=1.0, image_offset_px=(0.0, 0.0))
-    fit = fit_letterbox(properties.size, camera.size)
-    _say_fit(source, camera, path, properties, fit)
-    return view if fit is None else replace(view, image_scale=fit.scale, image_offset_px=fit.offset_px)
-
-
-def _say_fit(source: _Source, camera: Camera, path: Path, properties: VideoProperties, fit: ImageFit | None) -> None:
-    about, sizes = (
-        f"camera {camera.name}",
-        "{}×{}".format(*properties.size) + " and not the calibrated {}×{}".format(*camera.size),
-    )
-    if fit is None:
-        text = f"{path.name} is {sizes}, which no shrinking to fit explains; set image_scale and image_offset_px."
-        source.say("error", about, text)
-        return
-    seen = has_black_bars(path, fit)
-    x, y = (round(value, 2) + 0.0 for value in fit.offset_px)
-    values = f"image_scale = {fit.scale:.5f}, image_offset_px = [{x}, {y}]"
-    if fit.bars_px < 1.0:
-        source.say("info", about, f"{path.name} is {sizes}: it was scaled, {values}.")
-    elif seen:
-        source.say("info", about, f"{path.name} is {sizes}: shrunk to fit between the black bars seen in it, {values}.")
-    else:
-        doubt = "no black bars are seen in it" if seen is False else "whether it has black bars cannot be seen"
-        text = f"{path.name} is {sizes}: taken as shrunk to fit, {values}, but {doubt}; check it, it may be cropped."
-        source.say("warning", about, text)
+    try:
+        mapping, _ = map_image(camera, view, video.size, read_first_frame(path))
+    except KinefuseError as error:
+        source.say("error", f"camera {name}", str(error))
+        return view
+    if video.size != camera.size:
+        x, y = (round(value, 2) + 0.0 for value in mapping.offset)
+        text = (
+            f"{path.name} is {video.size[0]}×{video.size[1]} and not the calibrated {camera.size[0]}×{camera.size[1]}: "
+            f"image_scale = {mapping.scale:.5f} and image_offset_px = [{x}, {y}] were found and written to trial.toml."
+        )
+        source.say("info", f"camera {name}", text)
+    return replace(view, image_scale=mapping.scale, image_offset_px=mapping.offset)
 
 
 # ---- 2-D points

@@ -7,7 +7,7 @@ import json
 import math
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ import numpy as np
 from kinefuse.errors import FormatError, KinefuseError
 from kinefuse.formats.bvh import write_bvh
 from kinefuse.formats.c3d import write_c3d
+from kinefuse.formats.calibration import write_calibration
 from kinefuse.formats.glb import write_glb
 from kinefuse.formats.netcdf import read_motion, write_motion
 from kinefuse.formats.skeleton import gaps
@@ -25,11 +26,12 @@ from kinefuse.formats.table_text import current_umask, read_bytes, write_text
 from kinefuse.formats.tables import motion_centers, write_angles_csv
 from kinefuse.formats.trc import write_trc
 from kinefuse.motion import Motion
-from kinefuse.recordings import Finding
+from kinefuse.recordings import Camera, Finding
 
 MOTION_FILE: Final = "motion.nc"
 QUALITY_FILE: Final = "quality.json"
 REPORT_FILE: Final = "report.html"
+CAMERAS_FILE: Final = "calibration.toml"
 
 Writer = Callable[[Path, Motion], None]
 
@@ -46,7 +48,9 @@ EXPORTS: Final[Mapping[str, tuple[str, Writer]]] = {
 
 STANDARD_KINDS: Final = ("mot", "csv", "trc")
 _CANNOT_MARK_GAPS: Final = {"bvh", "glb"}
-OWN_FILES: Final = frozenset({MOTION_FILE, QUALITY_FILE, REPORT_FILE, *(name for name, _ in EXPORTS.values())})
+OWN_FILES: Final = frozenset(
+    {MOTION_FILE, QUALITY_FILE, REPORT_FILE, CAMERAS_FILE, *(name for name, _ in EXPORTS.values())}
+)
 """The only names in a result folder that kinefuse ever writes, replaces or removes."""
 
 
@@ -78,6 +82,7 @@ def write_result(
     overwrite: bool = False,
     also: Iterable[str] = (),
     report: str | None = None,
+    cameras: Sequence[Camera] = (),
 ) -> None:
     """Write ``motion.nc``, ``joint_angles.mot``, ``joint_angles.csv``, ``joint_centers.trc`` and ``quality.json``.
 
@@ -95,6 +100,8 @@ def write_result(
         More kinds of `EXPORTS`.
     report
         The page for ``report.html``.
+    cameras
+        Cameras that the estimation changed, for ``calibration.toml``.
 
     Raises
     ------
@@ -111,6 +118,8 @@ def write_result(
         write_text(stage / QUALITY_FILE, text)
         if report is not None:
             write_text(stage / REPORT_FILE, report)
+        if cameras:
+            write_calibration(stage / CAMERAS_FILE, cameras)
         _write_kinds(stage, motion, kinds)
         _move_into(stage, folder)
 

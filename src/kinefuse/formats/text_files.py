@@ -137,6 +137,8 @@ def read_columns(path: Path, required: Sequence[str], optional: Sequence[str] = 
 def _check_header(path: Path, header: list[str], required: Sequence[str], optional: Sequence[str]) -> None:
     wanted = ",".join(required) + (f" and optionally {','.join(optional)}" if optional else "")
     missing = [name for name in required if name not in header]
+    if missing and any(";" in name for name in header):
+        raise FormatError(f"{path}: its cells end in semicolons; save it with commas, and with points in numbers.")
     if missing:
         raise FormatError(f"{path}: the header lacks {', '.join(missing)}; expected {wanted}.")
     unknown = [name for name in header if name not in {*required, *optional}]

@@ -67,11 +67,7 @@ def read_trial(folder: Path | str) -> Recording:
         If there is no trial, it is empty, or a file cannot be read; all mistakes in ``trial.toml`` in one message.
     """
     folder = Path(folder)
-    if not (folder / "trial.toml").is_file():
-        raise KinefuseError(
-            f"No trial.toml in {folder}: expected a trial's folder; write one (an empty trial.toml will do if all "
-            "files have their usual places) or use kinefuse import."
-        )
+    require_trial(folder)
     with told_as(folder, "read"):
         recording = _read(folder)
     if recording.is_empty:
@@ -80,6 +76,15 @@ def read_trial(folder: Path | str) -> Recording:
             "joint_centers.trc, or IMU files."
         )
     return recording
+
+
+def require_trial(folder: Path) -> None:
+    """Raise a `KinefuseError` if `folder` is no trial's folder."""
+    if not (folder / "trial.toml").is_file():
+        raise KinefuseError(
+            f"No trial.toml in {folder}: expected a trial's folder; write one (an empty trial.toml will do if all "
+            "files have their usual places) or use kinefuse import."
+        )
 
 
 def _read(folder: Path) -> Recording:

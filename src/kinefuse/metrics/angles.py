@@ -4,17 +4,13 @@ from typing import Final
 
 import numpy as np
 
+from kinefuse.body.angles import wrap
 from kinefuse.conventions import COORDINATES, IS_LENGTH
 from kinefuse.errors import KinefuseError
 from kinefuse.motion import Motion
 
 LONGEST_STEP: Final = 4.0
 """Nothing is interpolated across a step of time this many times as long as the median step."""
-
-
-def wrap(angle: np.ndarray | float) -> np.ndarray:
-    """Return angles of any shape, radians, brought to [-π, π)."""
-    return (np.asarray(angle, dtype=float) + np.pi) % (2 * np.pi) - np.pi
 
 
 def rmse(error: np.ndarray, axis: int = 0) -> np.ndarray:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kinefuse.body.angles import is_near_singular, joint_angles
+from kinefuse.body.angles import is_near_singular, joint_angles, wrap
 from kinefuse.conventions import COORDINATE_INDEX, COORDINATES, IS_LENGTH, SEGMENT_INDEX
 from kinefuse.errors import KinefuseError
 from kinefuse.metrics.angles import (
@@ -22,7 +22,6 @@ from kinefuse.metrics.angles import (
     median_offset,
     overlap,
     rmse,
-    wrap,
 )
 from kinefuse.metrics.groups import (
     ANGLE_TRIPLES,

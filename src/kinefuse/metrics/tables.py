@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kinefuse.body.angles import wrap
 from kinefuse.conventions import COORDINATE_INDEX, COORDINATES, IS_LENGTH
 from kinefuse.errors import KinefuseError
 from kinefuse.formats.storage import Table
@@ -15,7 +16,6 @@ from kinefuse.metrics.angles import (
     median_offset,
     overlap,
     rmse,
-    wrap,
 )
 from kinefuse.motion import Motion
 

@@ -10,13 +10,13 @@ import numpy as np
 from kinefuse.body.models import BodyModel
 from kinefuse.conventions import SEGMENT_PARENTS, SEGMENTS
 from kinefuse.errors import KinefuseError
+from kinefuse.formats.image_mapping import ImageMapping, map_image
+from kinefuse.formats.videos import import_cv2
 from kinefuse.motion import Motion
 from kinefuse.recordings import Recording, View
 from kinefuse.report.agreement import body_points, nearest_frames
 from kinefuse.report.markup import number, section, text
 from kinefuse.vision.cameras import project
-from kinefuse.vision.image_mapping import ImageMapping, map_image
-from kinefuse.vision.videos import import_cv2
 
 PICTURES: Final = 4
 SIDE_PX: Final = 900

@@ -6,11 +6,14 @@ from typing import Final
 import numpy as np
 
 from kinefuse.body.angles import JOINT_ANGLES, JointAngles, heading_list_tilt, is_near_singular, shoulder_elevation
-from kinefuse.conventions import COORDINATE_INDEX, COORDINATES, SEGMENT_INDEX, SEGMENTS
+from kinefuse.conventions import COORDINATE_INDEX, COORDINATES, INFERRED, SEGMENT_INDEX, SEGMENTS
 from kinefuse.motion import Motion
 
 HEADING_LIST_TILT: Final = ("pelvis_heading", "pelvis_list", "pelvis_tilt")
 """The pelvis in reports: heading first, unlike the coordinates of the same names in files."""
+
+HARDLY_KNOWN: Final = np.deg2rad(25.0)
+"""Standard deviation of an angle above which its value is that of any person rather than of this one."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,18 @@ class Movement:
         return (("l", f"{self.key}_l"), ("r", f"{self.key}_r")) if self.sided else (("c", self.key),)
 
     def provenance(self, motion: Motion, side: str) -> np.ndarray:
-        """Return where the angle comes from, (T,): the worse of the two segments that it lies between."""
+        """Return where the angle comes from, (T,): the worse of the two segments that it lies between.
+
+        An angle that the estimator itself hardly knows is inferred, even if its segments were seen: without points on
+        the hand nothing tells how a forearm is turned about its length.
+        """
         child = f"{self.segment}_{side}" if self.sided else self.segment
         parents = [joint.parent for joint in JOINT_ANGLES if joint.child == child]
-        return motion.provenance[:, [SEGMENT_INDEX[name] for name in (child, *parents)]].max(axis=1)
+        worse = motion.provenance[:, [SEGMENT_INDEX[name] for name in (child, *parents)]].max(axis=1)
+        name = dict(self.names())[side]
+        if motion.angle_sd is None or name not in COORDINATE_INDEX:
+            return worse
+        return np.where(motion.angle_sd[:, COORDINATE_INDEX[name]] > HARDLY_KNOWN, INFERRED, worse)
 
 
 GROUPS: Final[tuple[tuple[str, tuple[Movement, ...]], ...]] = (

@@ -18,15 +18,15 @@ import numpy as np
 
 from kinefuse.conventions import KEYPOINTS
 from kinefuse.errors import KinefuseError
+from kinefuse.formats.image_mapping import ImageMapping, map_image
+from kinefuse.formats.videos import probe_video, read_first_frame
 from kinefuse.recordings import Camera, Finding, Keypoints, Recording, View
 from kinefuse.vision.agreement import ViewTrack, common_frames, find_jumps, find_strays, regions_from_others
 from kinefuse.vision.cache import DetectionCache, VideoDetections, detection_key, open_cache
 from kinefuse.vision.detectors import choose_detector, detector_version
-from kinefuse.vision.image_mapping import ImageMapping, map_image
 from kinefuse.vision.mattes import MATTE_SIDE_PX
 from kinefuse.vision.passes import DETECTION_SIDE_PX, Progress, detect_video
 from kinefuse.vision.sides import HALVES, exchange, exchanged_sides
-from kinefuse.vision.videos import probe_video, read_first_frame
 
 SAME_LENGTH_FRAMES = 2
 """Videos without start times count as started together if their lengths differ by no more than this."""
@@ -203,7 +203,7 @@ def _prepare(recording: Recording, view: View, findings: list[Finding]) -> _Job:
         )
     camera = recording.camera(view.camera)
     mapping, found = map_image(camera, view, info.size, read_first_frame(view.video))
-    findings += found
+    findings += [*info.findings(view.camera), *found]
     return _Job(camera=camera, view=view, video=view.video, mapping=mapping, rate_hz=rate)
 
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from kinefuse.errors import FormatError, KinefuseError
 from kinefuse.formats.camera_matching import natural_key
+from kinefuse.formats.image_mapping import ImageMapping, map_image
+from kinefuse.formats.videos import import_cv2, iterate_frames
 from kinefuse.recordings import Camera, View
-from kinefuse.vision.image_mapping import ImageMapping, map_image
-from kinefuse.vision.videos import import_cv2, iterate_frames
 
 MATTE_SIDE_PX = 480
 """The longer side of a stored matte; a cell then covers 4 pixels of a full-HD image, as fine as the detector's own."""

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from kinefuse.conventions import KEYPOINTS
+from kinefuse.formats.videos import import_cv2, iterate_frames, probe_video
 from kinefuse.vision.cache import VideoDetections
 from kinefuse.vision.detectors import DETECTORS, Detector, ImageDetection
 from kinefuse.vision.mattes import matte_size, pack_mattes, shrink_matte
-from kinefuse.vision.videos import import_cv2, iterate_frames, probe_video
 
 DETECTION_SIDE_PX = 960
 """Frames are shrunk to this longer side before detection. On full-HD video the points move by less than their own noise

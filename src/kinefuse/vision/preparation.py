@@ -189,7 +189,7 @@ def _certain(result: Triangulation, max_sd_m: float) -> tuple[Triangulation, flo
 
 def _joint_centers(grid: GridViews, result: Triangulation, max_gap_s: float) -> JointCenters:
     positions, covariance, filled = fill_short_gaps(grid.time, result.positions, result.covariance, max_gap_s)
-    between = (grid.interpolated & result.used).any(axis=1)
+    between = result.used.any(axis=1) & ((result.used & ~grid.interpolated).sum(axis=1) < 2)
     return JointCenters(
         names=grid.names, time=grid.time, positions=positions, covariance=covariance, interpolated=filled | between
     )

@@ -38,7 +38,8 @@ class GridViews:
     time : (T,) seconds
     pixels : (T, V, K, 2) NaN where not seen
     confidence : (T, V, K) 0 where not seen
-    interpolated : (T, V, K) true where a value lies between two frames of its camera
+    interpolated : (T, V, K) true where a value lies between two frames of its camera, and neither was taken within
+        half a step of the grid: cameras of one rate that start some milliseconds apart measure all the same
     """
 
     cameras: tuple[str, ...]
@@ -147,7 +148,9 @@ def _sample(view: View, names: tuple[str, ...], time: np.ndarray) -> tuple[np.nd
     confidence, between = np.zeros((len(time), len(names))), np.zeros((len(time), len(names)), dtype=bool)
     position = (time - _start(view)) * _rate(view)
     values, trust, mixed = sample_track(source.pixels[:, 0], source.confidence[:, 0], position)
-    pixels[:, columns], confidence[:, columns], between[:, columns] = values, trust, mixed
+    half_step = 0.5 * float(np.median(np.diff(time))) * _rate(view) if len(time) > 1 else 0.5
+    far = np.abs(position - np.rint(position)) > half_step + SAME_FRAME
+    pixels[:, columns], confidence[:, columns], between[:, columns] = values, trust, mixed & far[:, None]
     return pixels, confidence, between
 
 

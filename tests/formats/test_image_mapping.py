@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinefuse.errors import KinefuseError
+from kinefuse.formats.image_mapping import ImageMapping, bars_are_blank, letterbox_mapping, map_image, scaled_mapping
+from kinefuse.formats.videos import read_first_frame
 from kinefuse.recordings import Camera, View
-from kinefuse.vision.image_mapping import ImageMapping, bars_are_blank, letterbox_mapping, map_image, scaled_mapping
-from kinefuse.vision.videos import read_first_frame
 
 REAL = (1088, 1920)
 

@@ -1,6 +1,7 @@
 """Videos: counted frames, and clear words about files that are none."""
 
 import builtins
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from people_scenes import blank_frames, write_video
 
 from kinefuse.errors import FormatError, KinefuseError, MissingDependencyError
-from kinefuse.vision.videos import iterate_frames, probe_video, read_first_frame
+from kinefuse.formats.videos import iterate_frames, probe_video, read_first_frame
 
 
 def test_probe_tells_size_rate_and_counted_frames(tmp_path: Path) -> None:
@@ -33,6 +34,35 @@ def test_frames_are_counted_where_the_file_was_cut(tmp_path: Path) -> None:
     counted = probe_video(path)
     assert 0 < counted.frames < 20
     assert counted.frames == sum(1 for _ in iterate_frames(path))
+
+
+def test_a_picture_that_players_turn_is_told_and_read_unturned(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "phone.mp4", blank_frames(3, (64, 48)))
+    assert probe_video(path).findings("cam_1") == []
+    content = path.read_bytes()
+    matrix = content.index(b"tkhd") + 44
+    quarter = struct.pack(">9i", 0, 1 << 16, 0, -1 << 16, 0, 0, 0, 0, 1 << 30)
+    path.write_bytes(content[:matrix] + quarter + content[matrix + 36 :])
+    assert probe_video(path).size == (64, 48)
+    (finding,) = probe_video(path).findings("cam_1")
+    assert finding.level == "warning"
+    assert "turn its video" in finding.text
+
+
+def test_frames_of_a_varying_rate_are_told(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "phone.mp4", blank_frames(30, (64, 48)))
+    assert probe_video(path).findings("cam_1") == []
+    content = bytearray(path.read_bytes())
+    for box in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stts"):  # each holds the next, which grows by 8 bytes
+        at = content.index(box) - 4
+        content[at : at + 4] = struct.pack(">i", struct.unpack(">i", content[at : at + 4])[0] + 8)
+    table = content.index(b"stts") + 8
+    entries, frames, step = struct.unpack(">3i", content[table : table + 12])
+    assert (entries, frames) == (1, 30)
+    content[table : table + 12] = struct.pack(">5i", 2, 20, step, 10, 3 * step)  # the last ten take three times as long
+    path.write_bytes(bytes(content))
+    (finding,) = probe_video(path).findings("cam_1")
+    assert "unevenly spaced" in finding.text
 
 
 def test_colour_order(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from kinefuse.errors import FormatError, KinefuseError, MissingDependencyError
+from kinefuse.recordings import Finding
 
 RATES_HZ = (1.0, 2000.0)
 """Frame rates outside of this range are taken as a broken header."""
@@ -31,6 +32,8 @@ class VideoFile:
     rate_hz : frame rate of the container, None where that says nothing sensible
     frames : number of frames; counted by decoding if `frames_are_counted`, else what the header claims (0 if nothing)
     frames_are_counted
+    marked_deg : angle by which a player turns the picture; the frames that are read here are not turned
+    uneven_s : how far its frames lie from those of a constant rate, at most, seconds; 0 unless frames were counted
     """
 
     path: Path
@@ -38,6 +41,26 @@ class VideoFile:
     rate_hz: float | None
     frames: int
     frames_are_counted: bool
+    marked_deg: float = 0.0
+    uneven_s: float = 0.0
+
+    def findings(self, camera: str) -> list[Finding]:
+        """Return what a user must know about the file of a camera."""
+        about, found = f"camera {camera}", []
+        if self.rate_hz is not None and self.uneven_s * self.rate_hz > 1.0:
+            text = (
+                f"Its frames are unevenly spaced (up to {self.uneven_s:.2f} s off a constant rate), but are taken as "
+                f"even; store it at the camera's rate: ffmpeg -i {self.path.name} -r RATE even.mp4."
+            )
+            found.append(Finding("warning", about, text))
+        if self.marked_deg % 360.0 == 0.0:
+            return found
+        text = (
+            f"Players turn its video by {self.marked_deg:.0f}°, as the file asks, but here it is read unturned; if its "
+            "calibration is of turned pictures, or people do not stand upright in it, store it turned: ffmpeg -i "
+            f"{self.path.name} turned.mp4."
+        )
+        return [*found, Finding("warning", about, text)]
 
 
 def import_cv2() -> ModuleType:
@@ -77,19 +100,29 @@ def probe_video(path: Path | str, count: bool = True) -> VideoFile:
     cv2 = import_cv2()
     with _opened(path) as capture:
         width, height = _first_size(capture, path)
+        uneven = 0.0
         frames = max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
         if count:
-            frames = 1
+            stamps = [float(capture.get(cv2.CAP_PROP_POS_MSEC))]
             while capture.grab():
-                frames += 1
+                stamps.append(float(capture.get(cv2.CAP_PROP_POS_MSEC)))
+            frames, uneven = len(stamps), _unevenness_s(np.array(stamps) / 1e3)
         rate = float(capture.get(cv2.CAP_PROP_FPS))
+        marked = float(capture.get(cv2.CAP_PROP_ORIENTATION_META))
     return VideoFile(
         path=path,
         size=(width, height),
         rate_hz=rate if RATES_HZ[0] <= rate <= RATES_HZ[1] else None,
         frames=frames,
         frames_are_counted=count,
+        marked_deg=marked,
+        uneven_s=uneven,
     )
+
+
+def _unevenness_s(time: np.ndarray) -> float:
+    """Return how far, at most, frames at `time` (N,) seconds lie from frames of a constant rate over the same span."""
+    return float(np.abs(time - np.linspace(time[0], time[-1], len(time))).max())
 
 
 def iterate_frames(path: Path | str, colour: str = "rgb") -> Iterator[np.ndarray]:
@@ -147,6 +180,7 @@ def _opened(path: Path) -> Iterator[Any]:
             raise FormatError(
                 f"{path}: cannot be read as a video; play it to see if it is whole, or convert it to MP4 (H.264)."
             )
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)  # versions of OpenCV differ in what they do by themselves
         yield capture
     finally:
         capture.release()
