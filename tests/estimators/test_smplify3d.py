@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from examples import joint_center_recording, keypoints_of, swinging_motion
 
+from kinefuse.body.markers import MARKER_SETS
 from kinefuse.body.models import load_anny
 from kinefuse.errors import KinefuseError
 from kinefuse.estimators.smplify3d import SmplifyThreeD, jitter, paper_preset, select_points
-from kinefuse.recordings import JointCenters
+from kinefuse.recordings import JointCenters, Recording
 from kinefuse.rotations import geodesic_angle
 
 TRUTH = swinging_motion(60)
@@ -55,6 +56,14 @@ def test_too_few_points_are_refused() -> None:
     centers = JointCenters(names=("hip_l", "hip_r", "x"), time=np.arange(3.0), positions=np.zeros((3, 3, 3)))
     with pytest.raises(KinefuseError, match="at least 6 joint centres"):
         select_points(centers, load_anny())
+
+
+def test_paper_preset_refuses_optical_markers() -> None:
+    """It must not answer under its own name with the tuned marker fit."""
+    names = tuple(MARKER_SETS["opencap"])[:20]
+    markers = JointCenters(names=names, time=np.arange(3) / 100.0, positions=np.zeros((3, 20, 3)))
+    with pytest.raises(KinefuseError, match=r"smplify3d:paper .* optical markers"):
+        paper_preset().estimate(Recording(joint_centers=markers))
 
 
 def test_paper_preset_fits_frames_by_themselves() -> None:

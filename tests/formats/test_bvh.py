@@ -50,7 +50,7 @@ def test_known_positions(tmp_path: Path) -> None:
     assert bvh.names == ("shoulder", "elbow joint")
     assert bvh.parents == (-1, 0)
     np.testing.assert_allclose(bvh.time, [0.0, 0.02])
-    np.testing.assert_allclose(bvh.root_positions, [[0.1, 0.2, 0.3]] * 2)
+    np.testing.assert_allclose(bvh.translations[:, 0], [[0.1, 0.2, 0.3]] * 2)
     np.testing.assert_allclose(bvh.end_sites[1], [0.5, 0.0, 0.0])
     positions, rotations = bvh.forward_kinematics()
     np.testing.assert_allclose(positions[0, 1], [1.1, 0.2, 0.3])
@@ -210,7 +210,7 @@ def test_cmu_clip(data: Path) -> None:
     assert np.ptp(shin) < 1e-9
     height = positions[:, bvh.names.index("Head"), 1]
     assert 1.3 < height.min() < height.max() < 1.8
-    speed = np.linalg.norm(np.diff(bvh.root_positions[:, [0, 2]], axis=0), axis=-1).mean() / bvh.frame_time
+    speed = np.linalg.norm(np.diff(bvh.translations[:, 0, [0, 2]], axis=0), axis=-1).mean() / bvh.frame_time
     assert 0.5 < speed < 2.0
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from kinefuse.body.markers import recognise_markers
 from kinefuse.errors import FormatError, KinefuseError
-from kinefuse.formats.uiprmd import list_uiprmd, movement_of, read_uiprmd
+from kinefuse.formats.uiprmd import list_uiprmd, read_uiprmd
 
 
 def archive(folder: Path, **more: np.ndarray) -> Path:
@@ -26,12 +26,8 @@ def test_units_axes_and_missing(tmp_path: Path) -> None:
     assert np.isnan(centers.positions[:, 1]).all()
 
 
-def test_names_tell_the_movement(tmp_path: Path) -> None:
+def test_only_repetitions_are_listed(tmp_path: Path) -> None:
     assert list_uiprmd(archive(tmp_path, notes=np.zeros(2))) == ["m01_e01"]
-    assert movement_of("m01_e01") == "deep squat"
-    assert movement_of("m03_i07") == "inline lunge (incorrect)"
-    with pytest.raises(KinefuseError, match="m01_e03"):
-        movement_of("squat")
 
 
 def test_mistakes_are_one_sentence(tmp_path: Path) -> None:

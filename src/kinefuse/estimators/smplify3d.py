@@ -65,11 +65,16 @@ class SmplifyThreeD:
         Raises
         ------
         KinefuseError
-            If it has neither, or too few points to hold a body.
+            If it has neither, too few points to hold a body, or optical markers where points are taken literally.
         """
         body = self.body or load_anny()
         measured = _joint_centers(recording)
         marker_set = recognise_markers(measured.names)
+        if marker_set is not None and not self.offsets:
+            raise KinefuseError(
+                f"{self.name} takes points for joint centres, and these are optical markers, whose places on the body "
+                "must be fitted too; use smplify3d."
+            )
         if marker_set is not None:
             return fit_markers(measured, body, marker_set, recording.subject.height_m, estimator=self.name)
         centers, ignored = select_points(measured, body)

@@ -60,11 +60,6 @@ class Bvh:
         """Time stamps, (T,) seconds, from 0."""
         return np.arange(len(self.rotations)) * self.frame_time
 
-    @property
-    def root_positions(self) -> np.ndarray:
-        """Position of the root in the world, (T, 3) metres."""
-        return self.translations[:, 0]
-
     def forward_kinematics(self) -> tuple[np.ndarray, np.ndarray]:
         """Return positions (T, J, 3) in metres and rotations joint to world (T, J, 3, 3)."""
         positions, rotations = self.translations.copy(), self.rotations.copy()

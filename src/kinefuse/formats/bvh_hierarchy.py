@@ -28,6 +28,13 @@ def unexpected(path: Path | str, line: int, expected: str, got: str) -> FormatEr
 
 
 def parse_hierarchy(lines: Sequence[str], path: Path | str) -> Hierarchy:
+    """Return the joints that the lines of a file before its motion block describe, offsets in the file's unit.
+
+    Raises
+    ------
+    FormatError
+        With the line, if something else is found than expected.
+    """
     tree, open_joints = Hierarchy(), list[int | str]()
     words = _statements(lines)
     for number, line in words:

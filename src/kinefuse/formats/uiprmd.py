@@ -17,20 +17,6 @@ from kinefuse.recordings import JointCenters
 RATE_HZ: Final = 100.0
 UNIT_M: Final = 1e-4
 MISSING: Final = -32768
-MOVEMENTS: Final = {
-    1: "deep squat",
-    2: "hurdle step",
-    3: "inline lunge",
-    4: "side lunge",
-    5: "sit to stand",
-    6: "standing active straight leg raise",
-    7: "shoulder abduction",
-    8: "shoulder extension",
-    9: "shoulder internal/external rotation",
-    10: "shoulder scaption",
-}
-"""What the movement numbers in the arrays' names mean."""
-
 _NAME: Final = re.compile(r"m(\d\d)_([ei])(\d\d)")
 
 
@@ -46,20 +32,6 @@ def list_uiprmd(path: Path) -> list[str]:
     """
     with _opened(Path(path)) as archive:
         return [name for name in archive.files if _NAME.fullmatch(name)]
-
-
-def movement_of(name: str) -> str:
-    """Return what a repetition shows: ``"deep squat"`` for ``"m01_e03"``, with ``" (incorrect)"`` for ``"m01_i03"``.
-
-    Raises
-    ------
-    KinefuseError
-        If no repetition is named so.
-    """
-    match = _NAME.fullmatch(name)
-    if match is None or int(match[1]) not in MOVEMENTS:
-        raise KinefuseError(f"A repetition of UI-PRMD is named like m01_e03 or m01_i03, got {name!r}.")
-    return MOVEMENTS[int(match[1])] + (" (incorrect)" if match[2] == "i" else "")
 
 
 def read_uiprmd(path: Path, name: str) -> JointCenters:
