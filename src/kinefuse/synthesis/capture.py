@@ -128,10 +128,9 @@ def _sample(clips: Sequence[JointCenters], stances: list[Stance]) -> tuple[Joint
     """Frames for the body: some of upright stance, the others spread evenly, one second apart from each other."""
     positions, stance = np.concatenate([clip.positions for clip in clips]), joined(stances)
     complete = np.isfinite(positions).all(-1).mean(-1) > 0.9
-    if (
-        complete & ~stance.folded
-    ).sum() > BODY_FRAMES // 4:  # a folded knee may flip as long as its bones are not known
-        complete &= ~stance.folded
+    open_limbs = complete & ~stance.folded  # a folded knee may flip as long as its bones are not known
+    if open_limbs.sum() > BODY_FRAMES // 4:
+        complete = open_limbs
     level = np.flatnonzero((stance.flat_l | stance.flat_r | stance.upright) & complete)
     usable = np.flatnonzero(complete)
     if not len(usable):
