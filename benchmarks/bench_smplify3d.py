@@ -4,8 +4,6 @@ import sys
 import time
 from pathlib import Path
 
-import torch
-
 from kinefuse.estimators.registry import make_estimator
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "estimators"))
@@ -13,7 +11,7 @@ from examples import joint_center_recording, swinging_motion
 
 
 def main() -> int:
-    print(f"## Fitting: 26 keypoints, {torch.get_num_threads()} threads\n")
+    print("## Fitting: 26 keypoints, one thread\n")
     print("| estimator | frames | seconds | frames/s |\n|---|---:|---:|---:|")
     for name in ("smplify3d", "smplify3d:paper"):
         estimator = make_estimator(name)
