@@ -249,6 +249,52 @@ def test_heading_can_be_aligned(angle: float) -> None:
     assert plain.geodesic[0] == pytest.approx(abs(angle), abs=1e-6)
 
 
+def test_without_a_known_heading_the_root_is_judged_up_to_one_shift(truth: Motion) -> None:
+    far = replace(truth, positions=truth.positions + np.array([3.0, -1.0, 2.0]))
+    still = replace(truth, positions=truth.positions - truth.positions[:, :1])
+    assert compare_motions(far, truth, align_heading=True).summary()["mpjpe_mm"] == pytest.approx(0.0, abs=1e-6)
+    summary = compare_motions(still, truth, align_heading=True).summary()
+    assert summary["mpjpe_mm"] > 300.0  # type: ignore[operator]
+    assert summary["mpjpe_root_mm"] == pytest.approx(0.0, abs=1e-6)
+
+
+# ---- joints that move
+
+
+def test_joints_that_rest_are_left_out_of_the_headline() -> None:
+    angles = np.zeros((50, len(COORDINATES)))
+    angles[:, COORDINATE_INDEX["knee_angle_r"]] = np.deg2rad(np.linspace(0.0, 60.0, 50))
+    angles[:, COORDINATE_INDEX["hip_flexion_r"]] = np.deg2rad(np.linspace(0.0, 4.9, 50))
+    R = orientations_from_angles(angles)
+    motion = Motion(
+        time=np.arange(50) / 50.0,
+        R_world_segment=R,
+        positions=np.zeros((50, 22, 3)),
+        angles=joint_angles(R, np.zeros((50, 3))),
+        provenance=np.zeros((50, 22), int),
+        shape=np.zeros(10),
+        rest_positions=np.zeros((22, 3)),
+    )
+    comparison = compare_motions(with_angles(motion, {"knee_angle_r": 6.0, "hip_flexion_r": 12.0}), motion)
+    lower = comparison.summary("lower")
+    assert lower["angle_rmse_moving_deg"] == pytest.approx(6.0)
+    assert lower["angle_rmse_deg"] == pytest.approx(1.0)
+    assert comparison.summary("upper")["angle_rmse_moving_deg"] is None
+    rows = {row["coordinate"]: row for row in comparison.rows() if row.get("coordinate")}
+    assert rows["hip_flexion_r"]["angle_rmse_moving_deg"] is None
+    assert "angle_rmse_moving_deg" not in rows["pelvis_tx"]
+
+
+def test_a_range_near_the_singularity_is_no_movement(truth: Motion) -> None:
+    angles = truth.angles.copy()
+    columns = [COORDINATE_INDEX[name] for name in ("arm_flex_r", "arm_add_r", "arm_rot_r")]
+    angles[:, columns] = 0.0
+    angles[:100, columns[1]] = np.deg2rad(-80.0)
+    angles[:100, columns[0]] = np.linspace(0.0, 3.0, 100)
+    still = replace(truth, angles=angles)
+    assert compare_motions(still, still).coordinate_range[columns] == pytest.approx([0.0, 0.0, 0.0])
+
+
 # ---- names
 
 

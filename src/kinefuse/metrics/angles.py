@@ -140,3 +140,11 @@ def range_of_motion(motion: Motion) -> dict[str, dict[str, float]]:
         low, high = (float(values.min()), float(values.max())) if values.size else (np.nan, np.nan)
         table[name] = {"minimum": low, "maximum": high, "range": high - low}
     return table
+
+
+def extent(values: np.ndarray, is_length: bool = False) -> float:
+    """Return how far values (T,) reach from the least to the greatest, angles unwrapped; NaN without a value."""
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return float("nan")
+    return float(np.ptp(values if is_length else np.unwrap(values)))

@@ -7,6 +7,7 @@ left out, and never counted as correct.
 """
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from kinefuse.body.angles import is_near_singular, joint_angles, wrap
 from kinefuse.conventions import COORDINATE_INDEX, COORDINATES, IS_LENGTH, SEGMENT_INDEX
 from kinefuse.errors import KinefuseError
 from kinefuse.metrics.angles import (
+    extent,
     interpolate_angles,
     interpolate_values,
     longer_than_usual,
@@ -40,6 +42,10 @@ from kinefuse.rotations import geodesic_angle, slerp_matrices, yaw_matrix
 Row = dict[str, str | float | int | None]
 """One line of a result table, as ``evaluate --json`` writes it; what is not known is None."""
 
+MOVING: Final = float(np.deg2rad(5.0))
+"""A coordinate whose truth moves less than this, radians, is left out of ``angle_rmse_moving_deg``: a joint that rests
+is easily right, and dilutes the mean."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
@@ -54,6 +60,7 @@ class Comparison:
     coordinate_singular : (C,) frames left out because the joint was near its singularity in either motion
     coordinate_offset : (C,) median of the differences, estimate minus truth
     coordinate_rmse_no_offset : (C,) after removing that one constant
+    coordinate_range : (C,) how far the truth moves in these frames, those near its singularity left out
     geodesic : (22,) mean angle between the orientations of a segment, radians
     geodesic_frames : (22,)
     joint_error : (22,) mean distance between joint centres as they are, metres (MPJPE)
@@ -69,6 +76,7 @@ class Comparison:
     coordinate_singular: np.ndarray
     coordinate_offset: np.ndarray
     coordinate_rmse_no_offset: np.ndarray
+    coordinate_range: np.ndarray
     geodesic: np.ndarray
     geodesic_frames: np.ndarray
     joint_error: np.ndarray
@@ -98,12 +106,17 @@ class Comparison:
         """Return the error of one coordinate, radians (``pelvis_t*`` metres)."""
         return float(self.coordinate_rmse[COORDINATE_INDEX[coordinate]])
 
+    def _moving_rmse(self, angles: np.ndarray) -> float | None:
+        """Mean error, degrees, of those coordinates whose truth moves by more than `MOVING`; None if none does."""
+        return _degrees(_mean(self.coordinate_rmse[angles][self.coordinate_range[angles] > MOVING]))
+
     def _group_row(self, group: str) -> Row:
         angles, segments, joints = COORDINATE_GROUPS[group], SEGMENT_GROUPS[group], JOINT_GROUPS[group]
         return {
             "estimator": self.estimator,
             "group": group,
             "angle_rmse_deg": _degrees(_mean(self.coordinate_rmse[angles])),
+            "angle_rmse_moving_deg": self._moving_rmse(angles),
             "angle_rmse_no_offset_deg": _degrees(_mean(self.coordinate_rmse_no_offset[angles])),
             "geodesic_deg": _degrees(_mean(self.geodesic[segments])),
             "mpjpe_mm": _millimetres(_mean(self.joint_error[joints])),
@@ -124,6 +137,7 @@ class Comparison:
             "joint": joint,
             "coordinate": None,
             "angle_rmse_deg": _degrees(_mean(self.coordinate_rmse[angles])),
+            "angle_rmse_moving_deg": self._moving_rmse(angles),
             "angle_rmse_no_offset_deg": _degrees(_mean(self.coordinate_rmse_no_offset[angles])),
             "frames": int(self.coordinate_frames[angles].sum()),
             "frames_singular": int(self.coordinate_singular[angles].sum()),
@@ -132,12 +146,14 @@ class Comparison:
     def _coordinate_row(self, name: str) -> Row:
         index = COORDINATE_INDEX[name]
         convert, kind, unit = (_millimetres, "", "mm") if IS_LENGTH[index] else (_degrees, "angle_", "deg")
+        moving = {} if IS_LENGTH[index] else {"angle_rmse_moving_deg": self._moving_rmse(np.array([index]))}
         return {
             "estimator": self.estimator,
             "group": group_of(name),
             "joint": joint_of(name),
             "coordinate": name,
             f"{kind}rmse_{unit}": convert(float(self.coordinate_rmse[index])),
+            **moving,
             f"{kind}rmse_no_offset_{unit}": convert(float(self.coordinate_rmse_no_offset[index])),
             f"median_offset_{unit}": convert(float(self.coordinate_offset[index])),
             "frames": int(self.coordinate_frames[index]),
@@ -163,8 +179,8 @@ def compare_motions(estimate: Motion, truth: Motion, align_heading: bool = False
     Parameters
     ----------
     estimate, truth : on one clock
-    align_heading : turn the estimate about vertical by the one angle that brings its pelvis closest to the truth's,
-        for methods that cannot know heading
+    align_heading : turn the estimate about vertical by the one angle that brings its pelvis closest to the truth's, and
+        shift it by the one vector that brings the roots together on average, for methods that know neither
 
     Raises
     ------
@@ -173,7 +189,7 @@ def compare_motions(estimate: Motion, truth: Motion, align_heading: bool = False
     """
     estimate, truth = on_common_time(estimate, truth)
     if align_heading:
-        estimate = with_heading_of(estimate, truth)
+        estimate = with_mean_root_of(with_heading_of(estimate, truth), truth)
     difference, singular = angle_differences(estimate.angles, truth.angles)
     offset = np.where(IS_LENGTH, median_of_valid(difference), median_offset(difference))
     centred = np.where(IS_LENGTH, difference - offset, wrap(difference - offset))
@@ -187,6 +203,7 @@ def compare_motions(estimate: Motion, truth: Motion, align_heading: bool = False
         coordinate_singular=singular.sum(0),
         coordinate_offset=offset,
         coordinate_rmse_no_offset=rmse(centred),
+        coordinate_range=_range_away_from_singularity(truth.angles),
         geodesic=mean_of_valid(geodesic),
         geodesic_frames=np.isfinite(geodesic).sum(0),
         joint_error=mean_of_valid(errors[0]),
@@ -194,6 +211,15 @@ def compare_motions(estimate: Motion, truth: Motion, align_heading: bool = False
         joint_error_procrustes=mean_of_valid(errors[2]),
         joint_frames=np.isfinite(errors[0]).sum(0),
     )
+
+
+def _range_away_from_singularity(angles: np.ndarray) -> np.ndarray:
+    """Return how far each coordinate (T, C) moves, (C,), without frames near its singularity; NaN if unknown."""
+    angles = angles.copy()
+    for joint in ANGLE_TRIPLES:
+        columns = [COORDINATE_INDEX[name] for name in joint.coordinates]
+        angles[np.ix_(is_near_singular(angles, joint), columns)] = np.nan
+    return np.array([extent(column, bool(length)) for column, length in zip(angles.T, IS_LENGTH, strict=True)])
 
 
 def _joint_errors(estimate: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -299,3 +325,14 @@ def with_heading_of(estimate: Motion, truth: Motion) -> Motion:
     positions = (estimate.positions - pivot) @ turn.T + pivot
     angles = joint_angles(orientations, positions[:, 0])
     return replace(estimate, R_world_segment=orientations, positions=positions, angles=angles)
+
+
+def with_mean_root_of(estimate: Motion, truth: Motion) -> Motion:
+    """Return the estimate shifted by the one vector that brings its root to the truth's on average.
+
+    Both have the same time stamps.
+    """
+    shift = mean_of_valid(truth.positions[:, 0] - estimate.positions[:, 0])
+    angles = estimate.angles.copy()
+    angles[:, IS_LENGTH] += shift
+    return replace(estimate, positions=estimate.positions + shift, angles=angles)
