@@ -4,16 +4,16 @@ Numbers in BVH have no declared unit: the caller says how many metres one is. Y 
 turned. `write_bvh` writes centimetres.
 """
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from kinefuse.conventions import SEGMENT_PARENTS, SEGMENTS
 from kinefuse.errors import FormatError, KinefuseError
+from kinefuse.formats.archives import list_members, read_member
 from kinefuse.formats.bvh_hierarchy import (
     POSITION_CHANNELS,
     ROTATION_CHANNELS,
@@ -22,7 +22,7 @@ from kinefuse.formats.bvh_hierarchy import (
     unexpected,
 )
 from kinefuse.formats.skeleton import local_rotations, tip_offsets
-from kinefuse.formats.table_text import MAX_BYTES, decode_lines, number_rows, read_bytes, write_text
+from kinefuse.formats.table_text import decode_lines, number_rows, read_bytes, write_text
 from kinefuse.motion import Motion
 
 CENTIMETRE: Final = 0.01
@@ -83,11 +83,7 @@ def list_bvh(archive: Path) -> list[str]:
     KinefuseError
         If it is no readable zip archive, or a member's name leads out of it.
     """
-    with _open_zip(Path(archive)) as opened:
-        names = [name for name in opened.namelist() if name.lower().endswith(".bvh")]
-    for name in names:
-        _check_member(Path(archive), name)
-    return names
+    return list_members(Path(archive), (".bvh",))
 
 
 def read_bvh(path: Path, unit_m: float = CENTIMETRE, member: str | None = None) -> Bvh:
@@ -113,40 +109,8 @@ def read_bvh(path: Path, unit_m: float = CENTIMETRE, member: str | None = None) 
     path = Path(path)
     if not (np.isfinite(unit_m) and unit_m > 0):
         raise KinefuseError(f"{path}: unit_m must be a positive number of metres, got {unit_m}.")
-    content = read_bytes(path) if member is None else _read_member(path, member)
+    content = read_bytes(path) if member is None else read_member(path, member)
     return parse_bvh(content, unit_m, path if member is None else f"{path}/{member}")
-
-
-def _open_zip(path: Path) -> zipfile.ZipFile:
-    try:
-        return zipfile.ZipFile(path)
-    except FileNotFoundError:
-        raise KinefuseError(f"{path}: there is no such file; check the name.") from None
-    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise FormatError(f"{path}: expected a zip archive ({error}); download or pack it again.") from error
-
-
-def _check_member(archive: Path, name: str) -> None:
-    pure = PurePosixPath(name.replace("\\", "/"))
-    if pure.is_absolute() or ".." in pure.parts or ":" in pure.parts[0]:
-        raise FormatError(f"{archive}: its member {name!r} leads out of the archive; do not use this archive.")
-
-
-def _read_member(path: Path, member: str) -> bytes:
-    _check_member(path, member)
-    with _open_zip(path) as opened:
-        try:
-            if opened.getinfo(member).file_size > MAX_BYTES:
-                raise FormatError(f"{path}: its member {member} is larger than {MAX_BYTES // 10**9} GB unpacked.")
-            return opened.read(member)
-        except KeyError:
-            raise KinefuseError(f"{path}: the archive has no member {member!r}; list_bvh tells the names.") from None
-        except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, EOFError, ValueError) as error:
-            raise FormatError(f"{path}: its member {member} cannot be unpacked ({error}); get it again.") from error
-        except Exception as error:
-            if type(error).__module__ in {"zlib", "lzma", "_lzma"}:
-                raise FormatError(f"{path}: its member {member} is damaged ({error}); get it again.") from error
-            raise
 
 
 def parse_bvh(content: bytes, unit_m: float, path: Path | str) -> Bvh:
