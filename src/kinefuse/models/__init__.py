@@ -1,0 +1,1 @@
+"""Networks: what they see, what they answer, and their shipped weights."""
