@@ -1,5 +1,6 @@
 """Virtual IMUs against motions whose readings are known by hand."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,13 @@ from kinefuse.conventions import COORDINATES, GRAVITY, IMU_SITES, JOINTS, SEGMEN
 from kinefuse.errors import KinefuseError
 from kinefuse.formats.bvh import read_bvh
 from kinefuse.motion import Motion
-from kinefuse.rotations import geodesic_angle, matrix_from_rotvec
+from kinefuse.rotations import geodesic_angle, matrix_from_rotvec, rotvec_from_matrix
 from kinefuse.synthesis.gait import walk
 from kinefuse.synthesis.imus import (
     ImuFaults,
     ideal_imu,
+    on_tissue,
     packets_that_arrive,
-    site_offsets,
     smoothed,
     smoothed_rotations,
     valid_runs,
@@ -25,15 +26,18 @@ from kinefuse.synthesis.imus import (
     with_faults,
 )
 from kinefuse.synthesis.person import demo_person
+from kinefuse.synthesis.sites import surface_offsets
 
 NO_OFFSET, ALIGNED = np.zeros(3), np.eye(3)
 PERFECT = ImuFaults(
     mounting_sd_rad=0.0,
     place_sd_m=0.0,
+    tissue=0.0,
     gyro_noise=0.0,
     gyro_bias_sd=0.0,
     acc_noise=0.0,
     acc_bias_sd=0.0,
+    clock_sd_ppm=0.0,
     lost_share=0.0,
     tilt_sd_rad=0.0,
     heading_drift_sd=0.0,
@@ -166,16 +170,6 @@ def test_valid_runs() -> None:
     assert valid_runs(np.zeros(3, dtype=bool)) == []
 
 
-def test_sites_mirror_and_lie_on_the_skin() -> None:
-    offsets = site_offsets(demo_person().rest_positions(np.zeros(0)))
-    assert set(offsets) == set(IMU_SITES)
-    for left, right in (("thigh_l", "thigh_r"), ("forearm_l", "forearm_r"), ("shank_l", "shank_r")):
-        assert np.allclose(offsets[left], offsets[right] * np.array([1, 1, -1]), atol=0.005)
-    assert offsets["thigh_r"][2] > 0.06  # outside of the thigh
-    assert offsets["pelvis"][0] < -0.07  # on the sacrum
-    assert all(0.02 < np.linalg.norm(offset) < 0.35 for offset in offsets.values())
-
-
 def test_without_faults_the_readings_are_perfect_but_heading_is_the_devices_own() -> None:
     motion = walk(demo_person())
     perfect = ideal_imu(motion, "head", NO_OFFSET, ALIGNED, INSIDE)
@@ -187,6 +181,89 @@ def test_without_faults_the_readings_are_perfect_but_heading_is_the_devices_own(
     assert np.allclose(turn[:, 2], [0, 0, 1])  # about vertical
     assert np.allclose(turn, turn[0])
     assert abs(turn[0, 0, 1]) > 0.05
+
+
+def test_a_mounting_turns_about_the_bone_whatever_way_the_sensor_faces() -> None:
+    """A thigh's sensor with its own Z along the bone: the large turn is about its Z."""
+    facing = matrix_from_rotvec(np.array([np.pi / 2, 0, 0]))
+    still = rigid(TIME, np.tile(np.eye(3), (241, 1, 1)), np.zeros((241, 3)))
+    faults = replace(PERFECT, mounting="authors")
+    turns = []
+    for seed in range(60):
+        imu = virtual_imus(still, np.random.default_rng(seed), ("thigh_r",), 20.0, faults, {"thigh_r": facing})[0]
+        assert imu.R_ref_sensor is not None
+        own = virtual_imus(still, np.random.default_rng(seed), ("thigh_r",), 20.0, PERFECT, {"thigh_r": facing})[0]
+        assert own.R_ref_sensor is not None
+        turns.append(rotvec_from_matrix(own.R_ref_sensor[0].T @ imu.R_ref_sensor[0]))
+    spread = np.std(turns, axis=0)
+    assert spread[2] > 2 * spread[0]
+    assert spread[2] > 2 * spread[1]
+
+
+def test_on_the_embedded_body_sensors_sit_on_its_skin() -> None:
+    """A stout one's thigh is wide, and a sensor on it feels more of a spin about the vertical."""
+    spin = rigid(TIME, about([0, 1, 0], 4.0 * TIME), np.zeros((241, 3)))
+    forces = []
+    for shape in (np.zeros(10), np.full(10, 1.5)):
+        imu = virtual_imus(replace(spin, shape=shape), np.random.default_rng(0), ("thigh_r",), faults=PERFECT)[0]
+        radius = np.hypot(*surface_offsets(shape)["thigh_r"][[0, 2]])
+        forces.append(np.linalg.norm(np.median(imu.specific_force, axis=0)[[0, 2]]))
+        assert forces[-1] == pytest.approx(16.0 * radius, rel=1e-2)
+    assert forces[0] != pytest.approx(forces[1], rel=0.02)
+
+
+def test_a_clock_runs_at_its_own_rate() -> None:
+    still = rigid(TIME, np.tile(np.eye(3), (241, 1, 1)), np.zeros((241, 3)))
+    faults = replace(PERFECT, clock_sd_ppm=500.0)
+    steps = [
+        np.median(np.diff(imu.time))
+        for seed in range(10)
+        for imu in virtual_imus(still, np.random.default_rng(seed), faults=faults)
+    ]
+    assert np.std(steps) / 0.01 == pytest.approx(500e-6, rel=0.2)
+    assert np.mean(steps) == pytest.approx(0.01, rel=2e-4)
+
+
+def test_a_resting_sensor_does_not_wobble() -> None:
+    still = rigid(TIME, np.tile(np.eye(3), (241, 1, 1)), np.zeros((241, 3)))
+    imu = virtual_imus(still, np.random.default_rng(1), ("thigh_l",), faults=replace(PERFECT, tissue=1.0))[0]
+    assert np.allclose(imu.specific_force, [0, GRAVITY, 0], atol=1e-6)
+    assert np.allclose(imu.angular_rate, 0.0, atol=1e-6)
+
+
+def test_on_tissue_a_shake_along_the_thigh_tilts_its_sensor() -> None:
+    """Shaken at the tissue's own 9 Hz: the force grows threefold, the sensor turns about the axis across the thigh."""
+    time = np.arange(721) / 240
+    place = 0.002 * np.sin(2 * np.pi * 9.0 * time)[:, None] * np.array([0, 1.0, 0])
+    bone = ideal_imu(rigid(time, np.tile(np.eye(3), (721, 1, 1)), place), "thigh_r", NO_OFFSET, ALIGNED, time[::2])
+    mounting = matrix_from_rotvec(np.array([0.3, 0.2, -0.4]))
+    askew = ideal_imu(rigid(time, np.tile(np.eye(3), (721, 1, 1)), place), "thigh_r", NO_OFFSET, mounting, time[::2])
+    soft = on_tissue(bone, ALIGNED, 9.0)
+    late = time[::2] > 2.0
+    assert np.std(soft.specific_force[late, 1]) / np.std(bone.specific_force[late, 1]) == pytest.approx(3.45, rel=0.06)
+    turning = np.std(soft.angular_rate[late], axis=0)
+    assert turning[0] > 5 * max(turning[1], turning[2])  # outward is Z, along is Y
+    assert np.allclose(on_tissue(askew, mounting, 9.0).angular_rate @ mounting.T, soft.angular_rate, atol=1e-9)
+    assert np.allclose(on_tissue(bone, ALIGNED, 9.0, share=0.0).specific_force, bone.specific_force)
+
+
+def test_on_tissue_gyroscope_and_orientation_still_agree() -> None:
+    motion = walk(demo_person())
+    imu = on_tissue(ideal_imu(motion, "thigh_r", NO_OFFSET, ALIGNED, np.arange(0.0, 5.99, 0.0025)), ALIGNED, 9.8)
+    assert imu.R_ref_sensor is not None
+    rotation = imu.R_ref_sensor[0]
+    for step in matrix_from_rotvec(0.5 * (imu.angular_rate[1:] + imu.angular_rate[:-1]) * 0.0025):
+        rotation = rotation @ step
+    assert np.rad2deg(geodesic_angle(rotation, imu.R_ref_sensor[-1])) < 1.0
+
+
+def test_on_tissue_gaps_stay_gaps() -> None:
+    motion = rigid(TIME, about([0, 1, 0], TIME), np.zeros((241, 3)))
+    motion.positions[100:120] = np.nan
+    bone = ideal_imu(motion, "pelvis", NO_OFFSET, ALIGNED, np.arange(0, 3, 0.01))
+    soft = on_tissue(bone, ALIGNED, 15.0)
+    assert np.array_equal(np.isnan(soft.specific_force), np.isnan(bone.specific_force))
+    assert np.allclose(soft.specific_force, bone.specific_force, atol=0.3, equal_nan=True)
 
 
 def test_faults_are_as_large_as_stated() -> None:
@@ -207,7 +284,7 @@ def test_sensors_have_their_own_clocks_and_lose_packets() -> None:
     assert len(starts) == len(sensors)
     assert all(0 <= start < 0.01 for start in starts)
     steps = np.concatenate([np.diff(imu.time) for imu in sensors])
-    assert np.median(steps) == pytest.approx(0.01)
+    assert np.median(steps) == pytest.approx(0.01, rel=1e-4)
     assert 0.005 < steps.max() - 0.01 < 0.12  # gaps, but short ones
     assert np.abs(sensors[4].angular_rate).max() > 4  # a swinging shank
     assert sensors[4].segment == "shank_r"

@@ -6,16 +6,26 @@ the splines cannot know, across a gap of the motion, stays NaN.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
-from kinefuse.conventions import GRAVITY, IMU_SITES, JOINT_INDEX, SEGMENT_INDEX, UP
+from kinefuse.conventions import GRAVITY, IMU_SITES, SEGMENT_INDEX, UP
 from kinefuse.errors import KinefuseError
 from kinefuse.motion import Motion
 from kinefuse.recordings import Imu
 from kinefuse.rotations import matrix_from_rotvec, yaw_matrix
+from kinefuse.synthesis.sites import (
+    PAPER_SD_RAD,
+    careless_mounting,
+    mounting_sd,
+    outward,
+    site_offsets,
+    surface_offsets,
+    surface_sites,
+)
+from kinefuse.synthesis.wobble import natural_frequency, sensor_on_tissue, tilt
 
 REF_FROM_WORLD: Final = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 """From our world (Y up) to a device's global frame (Z up) before its own heading."""
@@ -23,71 +33,41 @@ REF_FROM_WORLD: Final = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0
 SHORTEST_RUN: Final = 8
 """Frames without a gap that a spline needs to be worth differentiating."""
 
-# Where a sensor sits: the joint that its segment leads to, how far along, and metres off that line in body axes, with
-# the third number to the outside of the body.
-_SITES: Final = {
-    "pelvis": ("lumbar", 0.7, (-0.075, 0.0, 0.0)),
-    "thigh": ("knee", 0.55, (0.01, 0.0, 0.075)),
-    "shank": ("ankle", 0.35, (0.035, 0.0, -0.02)),
-    "foot": ("mtp", 0.55, (0.0, 0.035, 0.0)),
-    "thorax": ("neck_base", 0.45, (0.13, 0.0, 0.0)),
-    "head": (None, 0.0, (-0.085, 0.06, 0.0)),
-    "upper_arm": ("elbow", 0.55, (0.0, 0.045, 0.0)),
-    "forearm": ("wrist", 0.85, (0.0, 0.03, 0.0)),
-}
-
 
 @dataclass(frozen=True, kw_only=True)
 class ImuFaults:
     """Size of the errors of sensors and of those who put them on.
 
-    Noise is that of current body-worn devices, about 0.01 °/s/√Hz and 200 µg/√Hz in a band of 50 Hz.
+    Noise is that of current body-worn devices, about 0.01 °/s/√Hz and 300 µg/√Hz in a band of 50 Hz; it and the biases
+    stand beside those of three real devices in ``docs/results/virtual_imus.md``.
 
     Attributes
     ----------
     mounting_sd_rad : of each component of the rotation vector by which a sensor is put on askew; 13.5° is Shin et al.'s
+    mounting : a name of `sites.MOUNTINGS`, which then takes the place of that number
     place_sd_m : of each component of the error of its place on the segment
+    tissue : largest share of the soft tissue's wobble that a sensor takes part in, 0 (screwed to the bone) to 1; each
+        sensor's is drawn evenly from none, a tight strap, to this, see `on_tissue`
     gyro_noise, gyro_bias_sd : rad/s; white, and constant during the trial
     acc_noise, acc_bias_sd : m/s²
+    clock_sd_ppm : error of the rate of the sensor's clock, millionths
     lost_share : share of lost packets, which come in short bursts
     tilt_sd_rad : constant error of the device's own orientation
     heading_drift_sd : rad/s, the rate at which its heading drifts away
     """
 
-    mounting_sd_rad: float = float(np.deg2rad(13.5))
+    mounting_sd_rad: float = PAPER_SD_RAD
+    mounting: str | None = None
     place_sd_m: float = 0.01
+    tissue: float = 1.0
     gyro_noise: float = 0.0015
     gyro_bias_sd: float = 0.004
     acc_noise: float = 0.02
-    acc_bias_sd: float = 0.04
+    acc_bias_sd: float = 0.08
+    clock_sd_ppm: float = 20.0
     lost_share: float = 0.004
     tilt_sd_rad: float = float(np.deg2rad(0.7))
     heading_drift_sd: float = float(np.deg2rad(0.02))
-
-
-def site_offsets(rest_positions: np.ndarray) -> dict[str, np.ndarray]:
-    """Return where on its segment each standard IMU sits.
-
-    Parameters
-    ----------
-    rest_positions : (22, 3) joints in the rest pose, metres
-
-    Returns
-    -------
-    For each name of `conventions.IMU_SITES`, (3,) metres from the segment's joint, in segment axes.
-    """
-    return {segment: _site_offset(segment, rest_positions) for segment in IMU_SITES}
-
-
-def _site_offset(segment: str, rest_positions: np.ndarray) -> np.ndarray:
-    part, _, side = segment.rpartition("_") if segment[-2:] in {"_l", "_r"} else (segment, "", "")
-    outward = -1.0 if side == "l" else 1.0
-    end, share, off = _SITES[part]
-    bone = np.zeros(3)
-    if end is not None:
-        end_joint = JOINT_INDEX[f"{end}_{side}" if side else end]
-        bone = rest_positions[end_joint] - rest_positions[SEGMENT_INDEX[segment]]
-    return share * bone + np.array(off) * np.array([1.0, 1.0, outward])
 
 
 def ideal_imu(
@@ -226,11 +206,6 @@ def turn_and_rate(time: np.ndarray, rotation: np.ndarray, times: np.ndarray) -> 
     return spline(times).as_matrix(), spline(times, 1)
 
 
-def careless_mounting(rng: np.random.Generator, sd_rad: float) -> np.ndarray:
-    """Return a random rotation (3, 3): a rotation vector whose components are normal with `sd_rad`."""
-    return matrix_from_rotvec(rng.normal(0.0, sd_rad, 3))
-
-
 def virtual_imus(
     motion: Motion,
     rng: np.random.Generator,
@@ -255,7 +230,8 @@ def virtual_imus(
 
     Returns
     -------
-    One `Imu` a segment, on the motion's clock. The mounting and the device's heading stay unknown, as in the field.
+    One `Imu` a segment; its clock starts right and then runs at its own rate. The mounting and the device's heading
+    stay unknown, as in the field.
 
     Raises
     ------
@@ -266,18 +242,57 @@ def virtual_imus(
     unknown = [segment for segment in segments if segment not in IMU_SITES]
     if unknown:
         raise KinefuseError(f"No IMU site is called {', '.join(unknown)}; there are {', '.join(IMU_SITES)}.")
-    offsets = site_offsets(motion.rest_positions)
+    offsets = _offsets(motion)
+    askew = dict(zip(IMU_SITES, mounting_sd(faults.mounting or faults.mounting_sd_rad), strict=True))
     sensors = []
     for segment in segments:
-        mounting = (nominal or {}).get(segment, np.eye(3)) @ careless_mounting(rng, faults.mounting_sd_rad)
+        mounting = careless_mounting(rng, askew[segment]) @ (nominal or {}).get(segment, np.eye(3))
         place = offsets[segment] + rng.normal(0.0, faults.place_sd_m, 3)
         times = np.arange(motion.time[0] + rng.uniform(0.0, 1.0 / rate_hz), motion.time[-1], 1.0 / rate_hz)
-        sensors.append(with_faults(ideal_imu(motion, segment, place, mounting, times, smooth_hz), rng, faults))
+        perfect = ideal_imu(motion, segment, place, mounting, times, smooth_hz)
+        worn = on_tissue(perfect, mounting, natural_frequency(rng, segment), rng.uniform(0.0, 1.0) * faults.tissue)
+        sensors.append(with_faults(worn, rng, faults))
     return tuple(sensors)
 
 
+def _offsets(motion: Motion) -> dict[str, np.ndarray]:
+    """On the skin where the body has one, else off the bones."""
+    has_skin = motion.body_name == "anny" and len(motion.shape) == len(surface_sites()[1])
+    return surface_offsets(motion.shape) if has_skin else site_offsets(motion.rest_positions)
+
+
+def on_tissue(imu: Imu, R_segment_sensor: np.ndarray, natural_hz: float, share: float = 1.0) -> Imu:
+    """Return the readings of a sensor that wobbles on soft tissue, from those of one that sits on the bone.
+
+    Parameters
+    ----------
+    imu : evenly sampled, on one of `conventions.IMU_SITES`; each stretch without NaN starts in equilibrium
+    R_segment_sensor : (3, 3) its mounting
+    natural_hz : of the tissue
+    share : how much of the wobble it takes part in, 0 to 1
+    """
+    if len(imu.time) < 2:
+        return imu
+    force, rate = imu.specific_force @ R_segment_sensor.T, imu.angular_rate @ R_segment_sensor.T
+    turn = np.zeros_like(force)
+    normal = outward(imu.segment or imu.name)
+    for run in valid_runs(np.isfinite(force).all(axis=1)):
+        read, moved, speed = sensor_on_tissue(force[run], 1.0 / float(np.median(np.diff(imu.time))), natural_hz)
+        force[run] += share * (read - force[run])
+        rate[run] += tilt(share * speed, normal)
+        turn[run] = tilt(share * moved, normal)
+    R_segment_now = matrix_from_rotvec(turn) @ R_segment_sensor
+    orientation = imu.R_ref_sensor
+    return replace(
+        imu,
+        specific_force=np.einsum("tji,tj->ti", R_segment_now, force),
+        angular_rate=np.einsum("tji,tj->ti", R_segment_now, rate),
+        R_ref_sensor=None if orientation is None else orientation @ R_segment_sensor.T @ R_segment_now,
+    )
+
+
 def with_faults(imu: Imu, rng: np.random.Generator, faults: ImuFaults) -> Imu:
-    """Return perfect readings with bias, noise and lost packets, its orientation with a heading of its own."""
+    """Return perfect readings with bias, noise, a clock that runs fast or slow, lost packets, and its own heading."""
     frames = len(imu.time)
     force = imu.specific_force + rng.normal(0.0, faults.acc_bias_sd, 3) + rng.normal(0.0, faults.acc_noise, (frames, 3))
     rate = imu.angular_rate + rng.normal(0.0, faults.gyro_bias_sd, 3) + rng.normal(0.0, faults.gyro_noise, (frames, 3))
@@ -286,11 +301,12 @@ def with_faults(imu: Imu, rng: np.random.Generator, faults: ImuFaults) -> Imu:
         heading = rng.uniform(-np.pi, np.pi) + rng.normal(0.0, faults.heading_drift_sd) * (imu.time - imu.time[0])
         turn = REF_FROM_WORLD @ yaw_matrix(heading) @ REF_FROM_WORLD.T
         orientation = turn @ imu.R_ref_sensor @ careless_mounting(rng, faults.tilt_sd_rad)
+    clock = 1.0 + 1e-6 * rng.normal(0.0, faults.clock_sd_ppm)
     kept = packets_that_arrive(rng, frames, faults.lost_share)
     return Imu(
         name=imu.name,
         segment=imu.segment,
-        time=imu.time[kept],
+        time=(imu.time[0] + clock * (imu.time - imu.time[0]))[kept],
         specific_force=force[kept],
         angular_rate=rate[kept],
         R_ref_sensor=None if orientation is None else orientation[kept],
