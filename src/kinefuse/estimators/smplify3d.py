@@ -15,6 +15,7 @@ from kinefuse.body.markers import fit_markers, recognise_markers
 from kinefuse.body.models import BodyModel, load_anny
 from kinefuse.conventions import JOINTS, KEYPOINTS
 from kinefuse.errors import KinefuseError
+from kinefuse.estimators.points import joint_centers_of
 from kinefuse.motion import Motion
 from kinefuse.recordings import JointCenters, Recording
 
@@ -68,7 +69,7 @@ class SmplifyThreeD:
             If it has neither, too few points to hold a body, or optical markers where points are taken literally.
         """
         body = self.body or load_anny()
-        measured = _joint_centers(recording)
+        measured = joint_centers_of(recording, self.name)
         marker_set = recognise_markers(measured.names)
         if marker_set is not None and not self.offsets:
             raise KinefuseError(
@@ -147,21 +148,6 @@ def jitter(centers: JointCenters) -> np.ndarray:
     sd = np.full(len(centers.names), USUAL_NOISE_SD)
     sd[told] = np.nanmedian(third[:, told], axis=0) / (MAXWELL_MEDIAN * np.sqrt(20))
     return np.maximum(sd, LEAST_NOISE_SD)
-
-
-def _joint_centers(recording: Recording) -> JointCenters:
-    if recording.joint_centers is not None:
-        return recording.joint_centers
-    if not any(view.keypoints is not None for view in recording.views):
-        raise KinefuseError(
-            "smplify3d needs 3-D joint centres, or keypoints from at least two calibrated cameras; "
-            "this recording has neither."
-        )
-    from kinefuse.vision.preparation import measure_joint_centers
-
-    centers = measure_joint_centers(recording).recording.joint_centers
-    assert centers is not None
-    return centers
 
 
 def select_points(centers: JointCenters, body: BodyModel) -> tuple[JointCenters, tuple[str, ...]]:

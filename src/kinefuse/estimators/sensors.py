@@ -1,0 +1,196 @@
+"""The inertial sensors of a recording as a network sees them: one a site, on one grid."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from kinefuse.body.fit_points import bridged
+from kinefuse.conventions import IMU_SITES, INFERRED, INTERPOLATED, MEASURED, SEGMENT_INDEX, SEGMENTS
+from kinefuse.errors import KinefuseError
+from kinefuse.inertial.resampling import LONGEST_GAP_S, resample
+from kinefuse.inertial.sampling import single_step
+from kinefuse.recordings import Imu
+from kinefuse.rotations import rotvec_from_matrix
+
+FASTEST_OUTPUT_HZ: Final = 100.0
+
+
+@dataclass(frozen=True)
+class Worn:
+    """Sensors that a network can use, and what has to be said of the others.
+
+    Attributes
+    ----------
+    sensors : at most one a site, in the order of `conventions.IMU_SITES`
+    notes
+    """
+
+    sensors: tuple[Imu, ...]
+    notes: tuple[str, ...]
+
+
+def usable_sensors(imus: Sequence[Imu], estimator: str) -> Worn:
+    """Choose one sensor for each of the 13 sites.
+
+    Raises
+    ------
+    KinefuseError
+        If none can be used.
+    """
+    by_site = {site: [imu for imu in imus if imu.segment == site] for site in IMU_SITES}
+    able = {site: [imu for imu in there if has_signals(imu)] for site, there in by_site.items()}
+    chosen = tuple(there[0] for there in able.values() if there)
+    if not chosen:
+        raise KinefuseError(
+            f"{estimator} needs inertial sensors with specific force, and angular rate or orientation, on at least one "
+            f"of {', '.join(IMU_SITES)}; this recording has {'none' if not imus else f'{len(imus)} others'}."
+        )
+    notes = [
+        _left_out([i for i in imus if i.segment not in IMU_SITES], "the networks know no sensor on their segments"),
+        _left_out([i for there in by_site.values() for i in there if not has_signals(i)], "their signals are missing"),
+        _left_out([i for there in able.values() for i in there[1:]], "another one is on the same segment"),
+        _derived([i for i in chosen if not _has_rate(i)]),
+        _not_worn(chosen),
+    ]
+    return Worn(chosen, tuple(note for note in notes if note))
+
+
+def has_signals(imu: Imu) -> bool:
+    """Return true if a sensor has specific force, and angular rate or at least its orientation."""
+    force = np.isfinite(imu.specific_force).all(-1).sum() > 1
+    turned = imu.R_ref_sensor is not None and np.isfinite(imu.R_ref_sensor).all((1, 2)).sum() > 1
+    return bool(force and (_has_rate(imu) or turned))
+
+
+def _has_rate(imu: Imu) -> bool:
+    return bool(np.isfinite(imu.angular_rate).all(-1).any())
+
+
+def _left_out(imus: Sequence[Imu], why: str) -> str:
+    return f"Sensors {', '.join(imu.name for imu in imus)} are not used: {why}." if imus else ""
+
+
+def _derived(imus: Sequence[Imu]) -> str:
+    names = ", ".join(imu.name for imu in imus)
+    return f"The angular rate of {names} is derived from its orientation; it was not measured." if imus else ""
+
+
+def _not_worn(sensors: Sequence[Imu]) -> str:
+    bare = [site for site in IMU_SITES if site not in {imu.segment for imu in sensors}]
+    return f"No sensor on {', '.join(bare)}: the network guesses how they move from the others." if bare else ""
+
+
+def require_trial_clock(sensors: Sequence[Imu], estimator: str) -> None:
+    """Raise a `KinefuseError` unless all sensors are on the trial's clock."""
+    unknown = [imu.name for imu in sensors if not imu.start_is_known]
+    if unknown:
+        raise KinefuseError(
+            f"{estimator} needs sensors on the clock of the cameras, and the start of {', '.join(unknown)} is unknown; "
+            "give start_s in trial.toml, or use videonet or imunet, which need one of the two only."
+        )
+
+
+def common_clock(sensors: Sequence[Imu], estimator: str) -> tuple[str, ...]:
+    """Return what has to be said if the start of every sensor is unknown.
+
+    Raises
+    ------
+    KinefuseError
+        If some of them are on the trial's clock and others are not.
+    """
+    unknown = [imu.name for imu in sensors if not imu.start_is_known]
+    if unknown and len(unknown) < len(sensors):
+        raise KinefuseError(
+            f"{estimator} needs its sensors on one clock, and the start of {', '.join(unknown)} is unknown; give "
+            "start_s for all sensors in trial.toml, or for none if their files share a clock."
+        )
+    return ("The sensors' files are taken to share one clock, since start_s is not given.",) if unknown else ()
+
+
+def common_times(sensors: Sequence[Imu], estimator: str) -> np.ndarray:
+    """Return the times (M,) that all sensors have in common, at the first one's rate or 100 Hz, seconds.
+
+    Raises
+    ------
+    KinefuseError
+        If there are none.
+    """
+    start, stop = max(imu.time[0] for imu in sensors), min(imu.time[-1] for imu in sensors)
+    if stop <= start:
+        last, first = max(sensors, key=lambda i: i.time[0]), min(sensors, key=lambda i: i.time[-1])
+        raise KinefuseError(
+            f"{estimator} needs a time that all sensors recorded; {first.name} ends at {stop:.2f} s before {last.name} "
+            f"starts at {start:.2f} s; check start_s of both or remove one."
+        )
+    rate = min(FASTEST_OUTPUT_HZ, 1.0 / single_step(np.diff(sensors[0].time)))
+    return start + np.arange(int((stop - start) * rate + 1e-6) + 1) / rate
+
+
+@dataclass(frozen=True)
+class SensorGrid:
+    """Sensors on a grid of N times.
+
+    Attributes
+    ----------
+    angular_rate, specific_force : (N, 13, 3) rad/s and m/s² in the order of `conventions.IMU_SITES`, zero where missing
+    worn : (N, 13) one where there is a reading, else zero
+    bridged : (N, 13) true where a reading was filled over a short gap
+    """
+
+    angular_rate: np.ndarray
+    specific_force: np.ndarray
+    worn: np.ndarray
+    bridged: np.ndarray
+
+
+def sensors_on_grid(sensors: Sequence[Imu], grid: np.ndarray) -> SensorGrid:
+    """Low-pass sensors and read them at times (N,).
+
+    Where the mounting is known, the readings are turned into the axes of the segment, in which a network expects a
+    sensor's axes to lie nearly.
+    """
+    shape = (len(grid), len(IMU_SITES))
+    rate, force = np.zeros((*shape, 3)), np.zeros((*shape, 3))
+    worn, filled = np.zeros(shape), np.zeros(shape, dtype=bool)
+    for imu in sensors:
+        site = IMU_SITES.index(imu.segment)
+        turning, pushing = resample(*_angular_rate(imu), grid), resample(imu.time, imu.specific_force[:, None], grid)
+        known = (turning.known & pushing.known)[:, 0]
+        mounting = np.eye(3) if imu.R_segment_sensor is None else imu.R_segment_sensor
+        rate[known, site] = turning.values[known, 0] @ mounting.T
+        force[known, site] = pushing.values[known, 0] @ mounting.T
+        worn[:, site], filled[:, site] = known, (turning.bridged | pushing.bridged)[:, 0] & known
+    return SensorGrid(rate, force, worn, filled)
+
+
+def _angular_rate(imu: Imu) -> tuple[np.ndarray, np.ndarray]:
+    """Return times (T,) and angular rate (T, 1, 3) rad/s: the measured one, or that between orientations."""
+    if _has_rate(imu) or imu.R_ref_sensor is None:
+        return imu.time, imu.angular_rate[:, None]
+    return rate_from_orientation(imu.time, imu.R_ref_sensor)
+
+
+def rate_from_orientation(time: np.ndarray, R_ref_sensor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean angular rates (T - 1, 1, 3) rad/s, sensor axes, between orientations, and their times (T - 1,).
+
+    A constant turn has the same axis in the frames before and after it, so nothing is approximated but its constancy.
+    Across gaps of more than 0.1 s the rate is NaN.
+    """
+    step = np.diff(time)
+    turn = rotvec_from_matrix(np.swapaxes(R_ref_sensor[:-1], 1, 2) @ R_ref_sensor[1:])
+    turn[step > LONGEST_GAP_S] = np.nan
+    return 0.5 * (time[1:] + time[:-1]), (turn / step[:, None])[:, None]
+
+
+def provenance_by_sensors(sampled: SensorGrid, grid: np.ndarray, time: np.ndarray) -> np.ndarray:
+    """Return (M, 22) of `conventions.PROVENANCE` at times (M,): a segment is as well known as the sensor on it."""
+    nearest = np.clip(np.rint((time - grid[0]) / (grid[1] - grid[0])).astype(int), 0, len(grid) - 1)
+    out = np.full((len(time), len(SEGMENTS)), INFERRED, np.uint8)
+    for site, name in enumerate(IMU_SITES):
+        seen = sampled.worn[:, site] > 0
+        column = out[:, SEGMENT_INDEX[name]]
+        column[bridged(seen, grid)[nearest]] = INTERPOLATED
+        column[(seen & ~sampled.bridged[:, site])[nearest]] = MEASURED
+    return out
