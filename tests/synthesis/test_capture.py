@@ -16,7 +16,8 @@ from kinefuse.errors import KinefuseError
 from kinefuse.motion import Motion
 from kinefuse.recordings import JointCenters
 from kinefuse.synthesis.capture import CapturedBody, fit_captured_body, fit_clip, markers_for, residuals
-from kinefuse.synthesis.collection import Person, clips_of
+from kinefuse.synthesis.clips import read_clip
+from kinefuse.synthesis.collection import find_people
 from kinefuse.synthesis.skeletons import SKELETONS
 
 
@@ -75,8 +76,8 @@ def test_points_of_no_known_source_are_refused() -> None:
 @pytest.fixture(scope="module")
 def walker(data: Path) -> tuple[JointCenters, Motion, CapturedBody]:
     """The second walk of CMU's subject 7, with a body from three others."""
-    person = Person("cmu_007", "skeleton", (data / "mocap" / "cmu_007.zip",))
-    clips = [points for (_, points), _ in zip(clips_of(person), range(3), strict=False)]
+    (person,), _ = find_people(data / "mocap" / "cmu_007.zip")
+    clips = [points for points, _ in map(read_clip, person.clips[:3]) if isinstance(points, JointCenters)]
     captured = fit_captured_body(clips)
     return clips[1], fit_clip(clips[1], captured), captured
 

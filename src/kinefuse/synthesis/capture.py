@@ -76,16 +76,30 @@ def markers_for(names: tuple[str, ...]) -> dict[str, Marker]:
     KinefuseError
         If these are points of neither.
     """
-    for table in SKELETONS.values():
+    source = source_of(names)
+    if source in SKELETONS:
+        return {name: SKELETONS[source][name].marker for name in names if name in SKELETONS[source]}
+    return {name: MARKER_SETS[source][name] for name in names if name in MARKER_SETS[source]}
+
+
+def source_of(names: tuple[str, ...]) -> str:
+    """Return the skeleton (`skeletons.SKELETONS`) or marker set (`body.markers.MARKER_SETS`) of points.
+
+    Raises
+    ------
+    KinefuseError
+        If these are points of neither.
+    """
+    for skeleton, table in SKELETONS.items():
         if names and names[0] in table:
-            return {name: table[name].marker for name in names if name in table}
+            return skeleton
     marker_set = recognise_markers(names)
     if marker_set is None:
         raise KinefuseError(
             f"Expected a known skeleton ({', '.join(SKELETONS)}) or marker set ({', '.join(MARKER_SETS)}), got points "
             f"named {', '.join(names[:6])}; rename them."
         )
-    return {name: MARKER_SETS[marker_set][name] for name in names if name in MARKER_SETS[marker_set]}
+    return marker_set
 
 
 def fit_captured_body(

@@ -74,8 +74,7 @@ def _good_parts(bad: np.ndarray, rate_hz: float) -> tuple[slice, ...]:
         return (slice(0, len(bad)),)
     margin = max(1, round(CUT_S * rate_hz))
     widened = np.convolve(bad, np.ones(2 * margin + 1), mode="same") > 0
-    starts, ends = _runs(~widened)
-    return tuple(slice(a, b) for a, b in zip(starts, ends, strict=True) if b - a >= SHORTEST_S * rate_hz)
+    return tuple(run for run in runs(~widened) if run.stop - run.start >= SHORTEST_S * rate_hz)
 
 
 def _jumps(motion: Motion, bad: np.ndarray) -> list[str]:
@@ -128,14 +127,13 @@ def _frozen(motion: Motion) -> list[str]:
 
 
 def _longest_run(flags: np.ndarray) -> int:
-    starts, ends = _runs(flags)
-    return int((ends - starts).max(initial=0))
+    return max((run.stop - run.start for run in runs(flags)), default=0)
 
 
-def _runs(flags: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """First and one past the last index of each run of true flags (T,)."""
+def runs(flags: np.ndarray) -> list[slice]:
+    """Return each run of true flags (T,)."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], flags.astype(int), [0]])))
-    return edges[::2], edges[1::2]
+    return [slice(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _misfits(residual: np.ndarray, typical: float, worst: float) -> list[str]:

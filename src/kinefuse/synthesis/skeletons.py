@@ -203,6 +203,13 @@ def _common_names(names: tuple[str, ...]) -> list[str]:
     return [ASF_NAMES.get(name, name) for name in names] if "lfemur" in names else list(names)
 
 
+def leg_length(clip: Bvh, skeleton: str) -> float:
+    """Return the length of thigh and shank together, in the clip's unit, mean of both legs; see `SKELETONS`."""
+    names = _common_names(clip.names)
+    ends = [SKELETONS[skeleton][f"{skeleton}.{end}_{side}"].joint for end in ("knee", "ankle") for side in "lr"]
+    return float(sum(np.linalg.norm(clip.offsets[names.index(end)]) for end in ends)) / 2
+
+
 def source_points(clip: Bvh, skeleton: str | None = None) -> JointCenters:
     """Return the points of a clip that our body is fitted to; each is named by its label in `SKELETONS`.
 
