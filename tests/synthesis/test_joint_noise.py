@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from kinefuse.conventions import KEYPOINT_INDEX, KEYPOINTS
 from kinefuse.errors import KinefuseError
-from kinefuse.synthesis.joint_noise import NOISE_PROFILES, add_noise, draw
+from kinefuse.synthesis.joint_noise import NOISE_PROFILES, JointNoise, add_noise, draw
 
 STATED = {"paper": (0.041, 0.030), "authors": (0.0407, 0.0245)}
 
@@ -72,7 +72,7 @@ def test_bias_turns_with_the_body() -> None:
 
 def test_uncertain_joints_and_distal_joints_differ() -> None:
     paper = NOISE_PROFILES["paper"]
-    assert paper is not None
+    assert isinstance(paper, JointNoise)
     bias, moving = draw(paper, 2000, 25, seeded())
     at = KEYPOINT_INDEX
     assert float(bias[:, :, at["hip_l"]].std()) > 1.3 * float(bias[:, :, at["elbow_l"]].std())
@@ -85,7 +85,7 @@ def test_uncertain_joints_and_distal_joints_differ() -> None:
 
 def test_peaks_of_the_paper_last_and_bias_stays() -> None:
     paper = NOISE_PROFILES["paper"]
-    assert paper is not None
+    assert isinstance(paper, JointNoise)
     bias, moving = draw(paper, 400, 100, seeded())
     assert bias.shape == (400, 1, len(KEYPOINTS), 3)
     x = moving[..., 0] - moving[..., 0].mean()
@@ -116,10 +116,11 @@ def test_same_seed_same_noise() -> None:
 @pytest.mark.parametrize(
     ("profile", "shape", "level", "says"),
     [
-        ("papers", (1, 2, 26, 3), None, "No noise profile is called 'papers'; there are clean, paper, authors"),
+        ("papers", (1, 2, 26, 3), None, "No noise profile is called 'papers'; there are clean, paper, authors, camera"),
         ("paper", (2, 26, 3), None, "Expected points of shape"),
         ("paper", (1, 2, 17, 3), None, "Expected points of shape"),
-        ("clean", (1, 2, 26, 3), 0.05, "no level can be asked"),
+        ("clean", (1, 2, 26, 3), 0.05, "has no level to ask for"),
+        ("camera", (1, 2, 26, 3), 0.05, "has no level to ask for"),
         ("paper", (1, 2, 26, 3), -0.05, "Expected one noise level of 0 m or more"),
     ],
 )

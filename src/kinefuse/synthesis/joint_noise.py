@@ -4,9 +4,13 @@ An error has three parts, each drawn for every keypoint on its own: a bias that 
 from frame to frame, and peaks. Of Shin, Li and Halilaj's numbers (jitter σ 12 mm, peaks σ 250 mm with masking p = 0.03,
 bias about 25 mm) the sum as it stands is 42 ± 70 mm, but they state 41 ± 30 mm and call the peaks "low-frequency".
 Averaged over five frames at 25 Hz, the very same numbers give 39.5 ± 28.6 mm, so that is how peaks are made here; a
-common factor of 1.04 brings the whole to 41 ± 30 mm.
+common factor of 1.04 brings the whole to 41 ± 30 mm. The profile ``camera`` is `kinefuse.synthesis.camera_noise`.
 
 The level of a profile is the mean Euclidean error over the 26 keypoints and all frames, before any centring.
+
+For a whole trial of another frame rate, noise is drawn at 25 Hz and interpolated by a windowed sinc: it holds no more
+than 25 Hz can show and, resampled to 25 Hz, is again what was drawn. Jitter and peaks are as large and last as long in
+seconds at every rate. Cameras film at the trial's own rate, and their detector's errors last for a time in seconds.
 """
 
 from collections.abc import Mapping
@@ -17,14 +21,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kinefuse.body.kinematics import points_on_segments
+from kinefuse.body.models import BodyModel, load_anny
 from kinefuse.conventions import KEYPOINTS
 from kinefuse.errors import KinefuseError
+from kinefuse.motion import Motion
+from kinefuse.recordings import JointCenters
+from kinefuse.synthesis.camera_noise import MEAN_LENGTH, CameraNoise, confidence_of, film
 
 RATE_HZ: Final = 25.0
 """Frame rate at which the profiles are defined."""
 
-MEAN_LENGTH: Final = 1.596
-"""Mean length of a normal vector in space of unit variance per axis."""
+HALF_WIDTH: Final = 8
+"""Samples at 25 Hz on either side that interpolation to another rate looks at."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,20 +97,21 @@ def _authors() -> JointNoise:
     )
 
 
-NOISE_PROFILES: Final[dict[str, JointNoise | None]] = {"clean": None, "paper": _paper(), "authors": _authors()}
+NOISE_PROFILES: Final[dict[str, JointNoise | CameraNoise | None]] = {
+    "clean": None,
+    "paper": _paper(),
+    "authors": _authors(),
+    "camera": CameraNoise(),
+}
 
 
-def noise_profile(name: str) -> JointNoise | None:
-    """Return a profile by its name.
-
-    Raises
-    ------
-    KinefuseError
-        If there is none of that name.
-    """
-    if name not in NOISE_PROFILES:
-        raise KinefuseError(f"No noise profile is called {name!r}; there are {', '.join(NOISE_PROFILES)}.")
-    return NOISE_PROFILES[name]
+def _settings(profile: str, level_m: float | Tensor | None) -> JointNoise | CameraNoise | None:
+    if profile not in NOISE_PROFILES:
+        raise KinefuseError(f"No noise profile is called {profile!r}; there are {', '.join(NOISE_PROFILES)}.")
+    settings = NOISE_PROFILES[profile]
+    if level_m is not None and not isinstance(settings, JointNoise):
+        raise KinefuseError(f"The noise profile {profile!r} has no level to ask for; leave it out, or take 'paper'.")
+    return settings
 
 
 def add_noise(
@@ -126,22 +136,25 @@ def add_noise(
     Returns
     -------
     points : (B, T, 26, 3) metres, world; 0 where missing
-    confidence : (B, T, 26) 1 where present and 0 where missing, for neither the paper nor the authors' code has any
+    confidence : (B, T, 26) 0 where missing; else `camera_noise.confidence_of` for ``camera`` and 1 for all others, for
+        neither the paper nor the authors' code has any
 
     Raises
     ------
     KinefuseError
-        If the profile is unknown, the shape is wrong, or a level is asked of ``clean``.
+        If the profile is unknown, the shape is wrong, or a level is asked of ``clean`` or ``camera``.
     """
-    settings = noise_profile(profile)
+    settings = _settings(profile, level_m)
     if points.ndim != 4 or points.shape[2:] != (len(KEYPOINTS), 3):
         raise KinefuseError(f"Expected points of shape (windows, frames, 26, 3), got {tuple(points.shape)}.")
     if settings is None:
-        if level_m is not None:
-            raise KinefuseError("The noise profile 'clean' has no error, so no level can be asked of it.")
         return _present(points)
+    if isinstance(settings, CameraNoise):
+        measured, covariance = film(settings, points, rng, R_world_segment=R_world_segment, rate_hz=RATE_HZ)
+        return _present(measured)[0], confidence_of(covariance)
     scale = _scale(settings, level_m, points)
-    bias, moving = draw(settings, *points.shape[:2], rng, points.dtype)
+    windows, frames = points.shape[:2]
+    bias, moving = draw(settings, windows, frames, rng, points.dtype)
     if R_world_segment is not None:
         bias = (R_world_segment @ bias[..., None])[..., 0]
     return _present(points + scale * (bias + moving))
@@ -153,6 +166,7 @@ def _present(points: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _scale(settings: JointNoise, level_m: float | Tensor | None, points: Tensor) -> Tensor:
+    """Return the factor (1 or B, 1, 1, 1) of what `draw` returns that makes the mean error `level_m`."""
     wanted = settings.level_m if level_m is None else level_m
     level = torch.as_tensor(wanted, dtype=points.dtype, device=points.device)
     if level.shape not in {(), points.shape[:1]} or not bool((level >= 0).all()):
@@ -188,3 +202,103 @@ def _add_peaks(moving: Tensor, settings: JointNoise, rng: torch.Generator, sd: T
     padded[window, start, keypoint] = height
     for shift in range(length):
         moving += padded[:, shift : shift + frames]
+
+
+def noisy_joint_centers(
+    motion: Motion, profile: str, seed: int, *, level_m: float | None = None, person: BodyModel | None = None
+) -> JointCenters:
+    """Return the 26 keypoints of a motion with the noise of a profile.
+
+    Parameters
+    ----------
+    motion : the truth, of any frame rate; where it has gaps, so has the result
+    profile : one of `NOISE_PROFILES`
+    seed : of everything that is drawn
+    level_m : mean Euclidean error, metres, over many trials: bias is drawn once a trial and makes its level vary by a
+        tenth; None takes the profile's own
+    person : the body that ``motion.shape`` belongs to; None takes the embedded one
+
+    Returns
+    -------
+    Joint centres, NaN where missing; ``camera`` has a covariance, the others do not know theirs.
+
+    Raises
+    ------
+    KinefuseError
+        If the profile is unknown, a level is asked of one that has none, or the motion is of another body.
+    """
+    settings = _settings(profile, level_m)
+    points, turns = keypoints_of(motion, load_anny() if person is None else person)
+    rng = torch.Generator().manual_seed(seed)
+    covariance = None
+    if isinstance(settings, CameraNoise):
+        points, covariance = _filmed(settings, points, turns, motion.rate_hz, rng)
+    elif settings is not None:
+        points = points + _error(settings, motion.time, turns, level_m, rng)
+    return JointCenters(names=KEYPOINTS, time=motion.time, positions=points, covariance=covariance)
+
+
+def keypoints_of(motion: Motion, person: BodyModel) -> tuple[np.ndarray, np.ndarray]:
+    """Return the 26 keypoints (T, 26, 3) metres, world, and the rotation of each one's segment (T, 26, 3, 3).
+
+    Joints are the motion's own, whatever its bone lengths; the body's shape tells how far off its joint a point lies.
+
+    Raises
+    ------
+    KinefuseError
+        If the motion's shape is not one of that body.
+    """
+    if len(motion.shape) != person.n_shape:
+        raise KinefuseError(
+            f"The body {person.name!r} has {person.n_shape} shape components, the motion has {len(motion.shape)}; "
+            "give the body that the motion belongs to."
+        )
+    segment = person.point_segment[person.point_index(KEYPOINTS)]
+    off_joint = person.rest_points(KEYPOINTS, motion.shape) - person.rest_positions(motion.shape)[segment]
+    rest_points = motion.rest_positions[segment] + off_joint
+    arrays = (motion.R_world_segment, motion.positions, motion.rest_positions, rest_points, segment)
+    return points_on_segments(*map(torch.as_tensor, arrays)).numpy(), motion.R_world_segment[:, segment]
+
+
+def _filmed(
+    settings: CameraNoise, points: np.ndarray, turns: np.ndarray, rate_hz: float, rng: torch.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    window, body = (torch.as_tensor(part, dtype=torch.float32)[None] for part in (points, turns))
+    rate = rate_hz if np.isfinite(rate_hz) else RATE_HZ
+    measured, covariance = film(settings, window, rng, R_world_segment=body, rate_hz=rate)
+    return measured[0].double().numpy(), covariance[0].double().numpy()
+
+
+def _error(
+    settings: JointNoise, time: np.ndarray, turns: np.ndarray, level_m: float | None, rng: torch.Generator
+) -> np.ndarray:
+    """Return the error (T, 26, 3) metres, world."""
+    place = (time - time[0]) * RATE_HZ
+    frames = int(np.ceil(place[-1])) + 2 * HALF_WIDTH + 1
+    bias, moving = draw(settings, 1, frames, rng, torch.float64)
+    scale = _scale(settings, level_m, bias).numpy()[0]
+    turned = np.einsum("tkij,kj->tki", turns, bias.numpy()[0, 0])
+    return scale * (turned + interpolate_noise(moving.numpy()[0], place + HALF_WIDTH))
+
+
+def interpolate_noise(samples: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Return noise between its samples, of the same variance as they have.
+
+    Parameters
+    ----------
+    samples : (N, ...) over time
+    place : (T,) where to interpolate, in samples, at least `HALF_WIDTH` - 1 after the first and before the last
+
+    Returns
+    -------
+    (T, ...) samples weighted by a sinc in a Lanczos window, the weights' squares adding up to one
+    """
+    first = np.floor(place).astype(int) - HALF_WIDTH + 1
+    taps = first[:, None] + np.arange(2 * HALF_WIDTH)
+    apart = place[:, None] - taps
+    weights = np.sinc(apart) * np.sinc(apart / HALF_WIDTH)
+    weights /= np.sqrt((weights**2).sum(1, keepdims=True))
+    total = np.zeros((len(place), *samples.shape[1:]))
+    for tap, weight in zip(taps.T, weights.T, strict=True):
+        total += weight.reshape(-1, *(1,) * (samples.ndim - 1)) * samples[tap]
+    return total
