@@ -6,9 +6,12 @@ import typer
 
 from kinefuse.cli.check import check
 from kinefuse.cli.demo import demo
+from kinefuse.cli.evaluate import evaluate
 from kinefuse.cli.export import export
 from kinefuse.cli.import_ import import_trial
+from kinefuse.cli.prepare import prepare
 from kinefuse.cli.run import run
+from kinefuse.cli.synthesize import synthesize
 from kinefuse.cli.view import view
 
 app = typer.Typer(
@@ -25,6 +28,9 @@ app.command("check")(check)
 app.command("import")(import_trial)
 app.command("export")(export)
 app.command("view")(view)
+app.command("prepare")(prepare)
+app.command("synthesize")(synthesize)
+app.command("evaluate")(evaluate)
 
 
 def _print_version(wanted: bool) -> None:

@@ -66,3 +66,20 @@ def check_demo_folder(out: Path, overwrite: bool) -> None:
         raise KinefuseError(f"{out}: holds files already; name another folder with --out, or ask for --overwrite.")
     trial.check_target(out / "trial", overwrite)
     check_output(out / "result", out / "trial", overwrite)
+
+
+def check_file(path: Path, overwrite: bool) -> None:
+    """Refuse a file that must not or cannot be written.
+
+    Raises
+    ------
+    KinefuseError
+        If it exists and `overwrite` is false, is a folder, or its folder does not exist or cannot be written.
+    """
+    if path.is_dir():
+        raise KinefuseError(f"{path}: is a folder; name a file.")
+    if path.exists() and not overwrite:
+        raise KinefuseError(f"{path}: exists already; name another file, or ask for --overwrite.")
+    if not path.absolute().parent.is_dir():
+        raise KinefuseError(f"{path}: its folder does not exist; make it, or name another.")
+    _check_writable(path.absolute().parent)

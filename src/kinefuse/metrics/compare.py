@@ -217,8 +217,9 @@ def _range_away_from_singularity(angles: np.ndarray) -> np.ndarray:
     """Return how far each coordinate (T, C) moves, (C,), without frames near its singularity; NaN if unknown."""
     angles = angles.copy()
     for joint in ANGLE_TRIPLES:
-        columns = [COORDINATE_INDEX[name] for name in joint.coordinates]
-        angles[np.ix_(is_near_singular(angles, joint), columns)] = np.nan
+        near = is_near_singular(angles, joint)
+        for name in joint.coordinates:
+            angles[near, COORDINATE_INDEX[name]] = np.nan
     return np.array([extent(column, bool(length)) for column, length in zip(angles.T, IS_LENGTH, strict=True)])
 
 

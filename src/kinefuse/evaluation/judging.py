@@ -1,0 +1,174 @@
+"""Estimators on clips: every one gets the very same recording of each clip, and is compared with the same truth."""
+
+import random
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from multiprocessing import get_context
+from typing import Final
+
+import numpy as np
+
+from kinefuse.errors import KinefuseError
+from kinefuse.estimators.base import Estimator
+from kinefuse.estimators.registry import make_estimator
+from kinefuse.evaluation.floor import MEAN_POSE, MeanPose
+from kinefuse.evaluation.material import Clip, Progress
+from kinefuse.evaluation.recordings import RECORDED, Conditions, make_recording, point_error_m
+from kinefuse.evaluation.scores import ClipScore
+from kinefuse.metrics.compare import compare_motions
+from kinefuse.recordings import Recording
+
+INERTIAL_ONLY: Final = ("imunet", "imu-kinematics")
+"""Estimators that look at IMUs alone, which tell neither where somebody stands nor where north is."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One clip under one set of conditions, which a trial that was recorded does not have."""
+
+    clip: Clip
+    conditions: Conditions | None
+    estimators: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why an estimator could not use a recording."""
+
+    subject: str
+    clip: str
+    noise: str
+    estimator: str
+    reason: str
+
+
+def evaluate(
+    clips: Sequence[Clip], conditions: Sequence[Conditions], estimators: Sequence[str], jobs: int, progress: Progress
+) -> tuple[list[ClipScore], list[Failure]]:
+    """Return the errors of every estimator, and of the mean pose, on every clip under every condition.
+
+    Parameters
+    ----------
+    clips : of `material.load_clips`
+    conditions : for clips without a recording of their own
+    estimators : names in `estimators.registry`
+    jobs : processes
+    progress : called as ``progress(stage, done, total)``
+
+    Returns
+    -------
+    scores : only of clips that all estimators could use, so that all are judged on the same
+    failures : one for each estimator that could not use a clip
+
+    Raises
+    ------
+    KinefuseError
+        If an estimator is unknown, or no clip could be used by all; the sentence tells the first reason.
+    """
+    names = tuple(dict.fromkeys([*estimators, MEAN_POSE]))
+    require_estimators(names)
+    work = [Job(clip, how, names) for clip in clips for how in ([None] if clip.recording else conditions)]
+    scores: list[ClipScore] = []
+    failures: list[Failure] = []
+    for done, result in enumerate(_results(work, jobs), 1):
+        progress("evaluating", done, len(work))
+        scores += result[0] if not result[1] else []
+        failures += result[1]
+    if not scores:
+        first = failures[0]
+        raise KinefuseError(
+            f"No clip could be used by all estimators; of {first.clip}, {first.estimator} says: {first.reason}"
+        )
+    return scores, failures
+
+
+def require_estimators(names: Sequence[str]) -> None:
+    """Raise a `KinefuseError` if an estimator is unknown or cannot be made; the sentence names the nearest."""
+    for name in names:
+        estimator_called(name)
+
+
+def _results(work: Sequence[Job], jobs: int) -> Iterator[tuple[list[ClipScore], list[Failure]]]:
+    if jobs == 1 or len(work) == 1:
+        yield from map(judge, work)
+        return
+    with ProcessPoolExecutor(min(jobs, len(work)), get_context("spawn"), initializer=_one_thread) as pool:
+        yield from pool.map(judge, work)
+
+
+def _one_thread() -> None:
+    """Several processes, each with threads for all cores, would only get in each other's way."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def judge(job: Job) -> tuple[list[ClipScore], list[Failure]]:
+    """Return the errors of each estimator on one recording, and why some could not use it."""
+    clip, conditions = job.clip, job.conditions
+    noise = RECORDED if conditions is None else conditions.noise
+    recording = measured(clip.recording) if conditions is None else make_recording(clip, conditions)
+    error = float("nan") if conditions is None else point_error_m(clip, recording, conditions)
+    level = None if conditions is None or conditions.level_m is None else 1000.0 * conditions.level_m
+    scores, failures = [], []
+    for name in job.estimators:
+        seed_generators(0 if conditions is None else conditions.seed)
+        heading_is_free = knows_no_heading(name, recording)
+        try:
+            motion = estimator_called(name).estimate(recording)
+            comparison = compare_motions(motion, clip.truth, align_heading=heading_is_free)
+        except KinefuseError as problem:
+            failures.append(Failure(clip.subject, clip.name, noise, name, str(problem)))
+            continue
+        scores.append(
+            ClipScore(
+                subject=clip.subject,
+                clip=clip.name,
+                activity=clip.activity,
+                estimator=name,
+                noise=noise,
+                level_mm=level,
+                point_error_mm=1000.0 * error if np.isfinite(error) else None,
+                aligned="heading" if heading_is_free else "none",
+                rows=tuple(comparison.rows()),
+            )
+        )
+    return scores, failures
+
+
+def knows_no_heading(name: str, recording: Recording) -> bool:
+    """Return whether an estimator cannot know heading and place, so that one constant of each is forgiven."""
+    return name.split(":")[0] in INERTIAL_ONLY or (name == MEAN_POSE and recording.joint_centers is None)
+
+
+@cache
+def estimator_called(name: str) -> Estimator:
+    """Return an estimator, or the mean pose, by its name.
+
+    Raises
+    ------
+    KinefuseError
+        If there is none; the sentence names the nearest.
+    """
+    return MeanPose() if name == MEAN_POSE else make_estimator(name)
+
+
+def measured(recording: Recording | None) -> Recording:
+    """Return a recorded trial with its joint centres, measured once for all estimators from its views' keypoints."""
+    assert recording is not None
+    if recording.joint_centers is not None or sum(view.keypoints is not None for view in recording.views) < 2:
+        return recording
+    from kinefuse.vision.preparation import measure_joint_centers
+
+    return measure_joint_centers(recording).recording
+
+
+def seed_generators(seed: int) -> None:
+    """Seed the global generators, for estimators that draw from them."""
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002
+    torch.manual_seed(seed)
