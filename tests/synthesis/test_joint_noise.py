@@ -1,15 +1,30 @@
 """Noise of joint centres: the statistics that the papers state, levels, and what bias and peaks look like."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinefuse.conventions import KEYPOINT_INDEX, KEYPOINTS
+from kinefuse.conventions import JOINT_INDEX, KEYPOINT_INDEX, KEYPOINTS
 from kinefuse.errors import KinefuseError
-from kinefuse.synthesis.joint_noise import NOISE_PROFILES, JointNoise, add_noise, draw
+from kinefuse.motion import Motion
+from kinefuse.synthesis.cameras import keypoint_positions
+from kinefuse.synthesis.gait import Walk, walk
+from kinefuse.synthesis.joint_noise import (
+    NOISE_PROFILES,
+    JointNoise,
+    add_noise,
+    draw,
+    interpolate_noise,
+    keypoints_of,
+    noisy_joint_centers,
+)
+from kinefuse.synthesis.person import demo_person
 
+PERSON = demo_person()
 STATED = {"paper": (0.041, 0.030), "authors": (0.0407, 0.0245)}
 
 
@@ -127,3 +142,68 @@ def test_same_seed_same_noise() -> None:
 def test_a_mistake_is_told(profile: str, shape: tuple[int, ...], level: float | None, says: str) -> None:
     with pytest.raises(KinefuseError, match=says):
         add_noise(profile, torch.zeros(shape), seeded(), level_m=level)
+
+
+@pytest.fixture(scope="module")
+def motion() -> Motion:
+    return walk(PERSON, Walk(rate_hz=60.0))
+
+
+def trial_error(motion: Motion, profile: str, seed: int, level_m: float | None = None) -> np.ndarray:
+    noisy = noisy_joint_centers(motion, profile, seed, level_m=level_m, person=PERSON)
+    return noisy.positions - noisy_joint_centers(motion, "clean", 0, person=PERSON).positions
+
+
+def test_clean_centres_of_a_trial_are_the_true_keypoints(motion: Motion) -> None:
+    clean = noisy_joint_centers(motion, "clean", 0, person=PERSON)
+    np.testing.assert_allclose(clean.positions, keypoint_positions(motion, PERSON, motion.shape), atol=1e-9)
+    assert clean.names == KEYPOINTS
+    assert clean.covariance is None
+
+
+def test_keypoints_follow_the_motions_own_bones(motion: Motion) -> None:
+    longer = replace(motion, rest_positions=1.2 * motion.rest_positions, positions=1.2 * motion.positions)
+    points, turns = keypoints_of(longer, PERSON)
+    for joint in ("knee_l", "wrist_r"):
+        np.testing.assert_allclose(points[:, KEYPOINT_INDEX[joint]], longer.positions[:, JOINT_INDEX[joint]], atol=1e-9)
+    assert turns.shape == (len(motion.time), 26, 3, 3)
+
+
+@pytest.mark.parametrize("profile", STATED)
+@pytest.mark.parametrize("rate", [25.0, 60.0])
+def test_a_trial_of_any_rate_has_the_level(motion: Motion, profile: str, rate: float) -> None:
+    motion = motion.frames(slice(0, 30)) if rate == 60.0 else walk(PERSON, Walk(rate_hz=rate)).frames(slice(0, 30))
+    error = np.stack([np.linalg.norm(trial_error(motion, profile, seed, 0.0705), axis=-1) for seed in range(150)])
+    assert error.mean() == pytest.approx(0.0705, rel=0.02)
+
+
+def test_bias_of_a_trial_is_constant_in_the_body(motion: Motion) -> None:
+    error = trial_error(motion, "authors", 3)
+    _, turns = keypoints_of(motion, PERSON)
+    on_the_body = np.einsum("tkji,tkj->tki", turns, error)
+    hip = on_the_body[:, KEYPOINT_INDEX["hip_r"]]
+    assert np.linalg.norm(np.median(hip, axis=0)) > 1.5 * np.median(np.abs(hip - np.median(hip, axis=0)))
+
+
+def test_noise_between_samples_keeps_size_and_time() -> None:
+    samples = np.random.default_rng(0).normal(size=(20_000, 2))
+    at_25 = interpolate_noise(samples, np.arange(10.0, 19_900.0))
+    np.testing.assert_allclose(at_25, samples[10:19_900], atol=1e-12)
+    at_100 = interpolate_noise(samples, np.arange(10.0, 19_900.0, 0.25))
+    assert at_100.std() == pytest.approx(1.0, rel=0.01)
+    assert np.mean(at_100[2:] * at_100[:-2]) == pytest.approx(2 / np.pi, abs=0.03)  # a sinc's, half a sample apart
+
+
+def test_cameras_film_a_trial_at_its_own_rate(motion: Motion) -> None:
+    seen = noisy_joint_centers(motion, "camera", 1, person=PERSON)
+    assert seen.covariance is not None
+    known = np.isfinite(seen.positions[..., 0])
+    assert known.mean() > 0.7
+    assert (np.isfinite(seen.covariance[..., 0, 0]) == known).all()
+    error = np.linalg.norm(trial_error(motion, "camera", 1), axis=-1)
+    assert 0.003 < np.nanmedian(error) < 0.06
+
+
+def test_a_trial_of_another_body_is_told(motion: Motion) -> None:
+    with pytest.raises(KinefuseError, match="shape components"):
+        noisy_joint_centers(replace(motion, shape=np.zeros(3)), "clean", 0)

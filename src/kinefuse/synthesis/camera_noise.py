@@ -35,8 +35,13 @@ _MIRRORED: Final = torch.as_tensor(mirror_permutation(KEYPOINTS))
 _LEGS: Final = ("hip", "knee", "ankle", "big_toe", "small_toe", "heel")
 _IS_LEG: Final = torch.tensor([name.startswith(_LEGS) for name in KEYPOINTS])
 
-# Capsules end in joints; where a joint is no keypoint, the keypoint next to it stands for it.
-_STAND_IN: Final = {"root": "mid_hip", "neck_base": "neck"}
+# Capsules end in joints; where a joint is no keypoint, the mean of these is where it lies, within 3 cm. The neck's base
+# is two fifths of the way from between the shoulders to between the ears.
+_STAND_IN: Final = {
+    "root": ("mid_hip",),
+    "head": ("ear_l", "ear_r"),
+    "neck_base": ("neck", "neck", "neck", "ear_l", "ear_r"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -290,8 +295,7 @@ def _capsules() -> list[tuple[tuple[int, ...], tuple[int, ...], float, Tensor]]:
     """Return each capsule's ends (means of keypoints), radius, and the keypoints that it may hide, (26,)."""
 
     def end(joint: str) -> tuple[int, ...]:
-        names = ("ear_l", "ear_r") if joint == "head" else (_STAND_IN.get(joint, joint),)
-        return tuple(KEYPOINT_INDEX[name] for name in names)
+        return tuple(KEYPOINT_INDEX[name] for name in _STAND_IN.get(joint, (joint,)))
 
     return [
         (end(a), end(b), radius, torch.tensor([not name.startswith(tuple(never)) for name in KEYPOINTS]))
