@@ -1,5 +1,6 @@
 """What every network sees and answers: windows of signals on one time grid."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Final
 
@@ -44,8 +45,15 @@ class Signals:
 
     def __getitem__(self, index: slice) -> "Signals":
         """Return some of the windows."""
+        return self._each(lambda part: part[index])
+
+    def to(self, device: torch.device) -> "Signals":
+        """Return the same on another device."""
+        return self._each(lambda part: part.to(device))
+
+    def _each(self, change: Callable[[torch.Tensor], torch.Tensor]) -> "Signals":
         parts = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{name: None if part is None else part[index] for name, part in parts.items()})
+        return replace(self, **{name: None if part is None else change(part) for name, part in parts.items()})
 
 
 @dataclass(frozen=True)

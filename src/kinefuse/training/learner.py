@@ -1,0 +1,98 @@
+"""One step of training, one of validation, and the optimiser; Lightning does the rest."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import lightning
+import torch
+from torch import nn
+
+from kinefuse.models.signals import Prediction
+from kinefuse.training.examples import Example
+from kinefuse.training.losses import Loss, LossConfig, turned_to
+from kinefuse.training.scores import scores
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearnConfig:
+    """How a network learns.
+
+    Attributes
+    ----------
+    steps : batches in all
+    batch : windows in one
+    rate : of learning, after the first `warm_up` steps; it falls to zero along a cosine, or is halved `halvings` times
+    warm_up : steps
+    halvings : None is the cosine
+    decay : of weights
+    loss : its weights and form
+    unimodal_share : of all steps, in which the two parts of a fusion have losses of their own
+    """
+
+    steps: int = 20_000
+    batch: int = 32
+    rate: float = 1e-3
+    warm_up: int = 300
+    halvings: int | None = None
+    decay: float = 0.01
+    loss: LossConfig = field(default_factory=LossConfig)
+    unimodal_share: float = 0.0
+
+
+class Learner(lightning.LightningModule):
+    """A network while it learns.
+
+    Parameters
+    ----------
+    network : VideoNet, IMUNet or FusionNet
+    config : how it learns
+    has_place : whether the network knows heading and place
+    seed : with the step's number, of everything random within a step, so that a resumed run is the same run
+    """
+
+    def __init__(self, network: nn.Module, config: LearnConfig, *, has_place: bool, seed: int) -> None:
+        super().__init__()
+        self.network, self.config, self.seed = network, config, seed
+        self.loss = Loss(config.loss, has_place=has_place)
+        self.alone = Loss(config.loss, has_place=False)
+        self.has_place = has_place
+
+    def transfer_batch_to_device(self, batch: Example, device: torch.device, _: int) -> Example:
+        return batch.to(device)
+
+    def training_step(self, example: Example, _: int) -> torch.Tensor:
+        torch.manual_seed(self.seed + self.global_step)
+        self.network.half = True
+        loss = self._loss(example)
+        self.log("loss", loss, prog_bar=True)
+        return loss
+
+    def _loss(self, example: Example) -> torch.Tensor:
+        early = self.global_step < self.config.unimodal_share * self.config.steps
+        if not early:
+            return self.loss(self.network(example.signals), example)[0]
+        video, imu = self.network.parts(example.signals)  # type: ignore[operator]
+        joined: Prediction = self.network.join(example.signals, video, imu)  # type: ignore[operator]
+        losses = self.loss(joined, example)[0], self.loss(video, example)[0], self.alone(imu, example)[0]
+        return torch.stack(losses).sum()
+
+    def validation_step(self, example: Example, _: int) -> None:
+        self.network.half = False
+        answer = self.network(example.signals)
+        rotations = answer.R_world_segment if self.has_place else turned_to(answer, example)
+        found = scores(rotations.cpu(), example.R_world_segment.cpu(), example.inside.cpu())
+        found["loss"] = float(self.loss(answer, example)[0])
+        self.log_dict({f"validation/{name}": value for name, value in found.items()}, batch_size=len(example.inside))
+
+    def configure_optimizers(self) -> Any:
+        learning = [p for p in self.network.parameters() if p.requires_grad]
+        optimiser = torch.optim.AdamW(learning, lr=self.config.rate, weight_decay=self.config.decay)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self._share_of_rate)
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _share_of_rate(self, step: int) -> float:
+        warm = min(1.0, (step + 1) / max(self.config.warm_up, 1))
+        done = min(1.0, step / self.config.steps)
+        if self.config.halvings is not None:
+            return warm * 0.5 ** int(done * self.config.halvings)
+        return warm * 0.5 * (1.0 + float(torch.cos(torch.tensor(torch.pi * done))))
