@@ -98,6 +98,9 @@ def prepare_file(
         raise nothing_usable(sum(len(person.clips) for person in people), findings)
     clips = [replace(clip, split=splits[clip.subject]) for clip in kept]
     write_prepared(out, clips)
+    if "validation" not in splits.values():
+        text = "Nobody is kept for validation, so training cannot tell when to stop; give motion of two people or more."
+        findings.append(Finding("warning", str(out), text))
     for path in folder.iterdir():
         path.unlink()
     folder.rmdir()
