@@ -147,22 +147,27 @@ def _without_one(cameras: Cameras, rays: Rays, members: Tensor) -> tuple[Tensor,
     views = members.shape[1]
     others = members[:, :, None] & ~torch.eye(views, dtype=torch.bool, device=members.device)  # (M, V, candidates)
     trial = Rays(rays.x.expand(-1, -1, views), rays.y.expand(-1, -1, views), rays.weight * others)
-    points = solve(cameras, trial)
-    errors = reprojection_error(cameras, trial, points).nan_to_num(torch.inf)
-    errors = torch.where(others, errors, 0.0).amax(1)
-    errors = torch.where(members, errors, torch.inf)  # leaving out what is not there is no candidate
-    worst, best = errors.min(1)
-    row = torch.arange(len(best), device=best.device)
-    return points[row, :, best], others[row, :, best], worst
+    rough = _worst_error(cameras, trial, solve(cameras, trial, steps=0), others)  # near enough to tell which is best
+    best = torch.where(members, rough, torch.inf).argmin(1)  # leaving out what is not there is no candidate
+    kept = others[torch.arange(len(best), device=best.device), :, best]
+    chosen = Rays(rays.x, rays.y, rays.weight * kept[:, :, None])
+    points = solve(cameras, chosen)
+    return points[..., 0], kept, _worst_error(cameras, chosen, points, kept[:, :, None])[:, 0]
 
 
-def solve(cameras: Cameras, rays: Rays) -> Tensor:
+def _worst_error(cameras: Cameras, rays: Rays, points: Tensor, members: Tensor) -> Tensor:
+    """Return the largest error (W, N) among the member views (W, V, N); infinite where there is no point."""
+    errors = reprojection_error(cameras, rays, points).nan_to_num(torch.inf)
+    return torch.where(members, errors, 0.0).amax(1)
+
+
+def solve(cameras: Cameras, rays: Rays, steps: int = STEPS) -> Tensor:
     """Return the points (W, 3, N) of least weighted reprojection error; NaN where fewer than two rays differ."""
     scaled_x, scaled_y = rays.weight * rays.x, rays.weight * rays.y
     features = [rays.weight, scaled_x, scaled_y, scaled_x * rays.x + scaled_y * rays.y]
     a, b, c, d, e, f, x, y, z = _contract(cameras.linear, torch.stack(features, dim=2)).unbind(1)
     points = _multiply(_inverse((a, b, c, d, e, f)), (x, y, z))
-    for _ in range(STEPS):
+    for _ in range(steps):
         points += _gauss_newton_step(cameras, rays, points)
     return points
 
