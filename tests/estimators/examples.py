@@ -8,9 +8,11 @@ import torch
 from kinefuse.body.angles import joint_angles, orientations_from_angles
 from kinefuse.body.kinematics import joint_positions
 from kinefuse.body.models import load_anny
-from kinefuse.conventions import COORDINATE_INDEX, COORDINATES, KEYPOINTS, SEGMENTS
+from kinefuse.conventions import COORDINATE_INDEX, COORDINATES, IMU_SITES, KEYPOINTS, SEGMENTS
 from kinefuse.motion import Motion
 from kinefuse.recordings import Camera, JointCenters, Keypoints, Recording, Subject, View
+from kinefuse.synthesis.imus import ideal_imu
+from kinefuse.synthesis.sites import site_offsets
 from kinefuse.vision.cameras import project
 
 RATE_HZ = 50.0
@@ -68,6 +70,14 @@ def joint_center_recording(motion: Motion, noise_m: float = 0.004, seed: int = 1
     points[10:14, KEYPOINTS.index("wrist_r")] = np.nan
     centers = JointCenters(names=KEYPOINTS, time=motion.time, positions=points)
     return Recording(joint_centers=centers, subject=Subject(id="example"))
+
+
+def sensor_recording(motion: Motion, rate_hz: float = 100.0) -> Recording:
+    """A recording of perfect sensors on the 13 sites, their axes those of the segments."""
+    times = np.arange(motion.time[0], motion.time[-1], 1 / rate_hz)
+    offsets = site_offsets(motion.rest_positions)
+    imus = [ideal_imu(motion, site, offsets[site], np.eye(3), times) for site in IMU_SITES]
+    return Recording(imus=tuple(imus), subject=Subject(id="example"))
 
 
 def ring_of_cameras(count: int = 4, centre: tuple[float, float, float] = (0.3, 1.0, 0.0)) -> tuple[Camera, ...]:

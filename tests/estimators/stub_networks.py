@@ -30,7 +30,7 @@ class ReadingNetwork:
         assert signals.confidence is not None
         first, second, root = (signals.points[:, :, k] for k in CODED)
         R = rotations_from_6d(torch.cat([first - root, second - root], -1))
-        R = self._errors(len(R)) @ R
+        R = self._errors(len(R)) @ torch.where(torch.isfinite(R), R, torch.eye(3))
         if self.free_heading:
             middle = R[:, R.shape[1] // 2]
             R = yaw_rotation(-torch.atan2(middle[:, 0, 2], middle[:, 2, 2]))[:, None] @ R
@@ -43,8 +43,7 @@ class ReadingNetwork:
             [self.window_errors[i % len(self.window_errors)] for i in range(windows)], dtype=torch.float32
         )
         c, s, one, zero = angle.cos(), angle.sin(), torch.ones(windows), torch.zeros(windows)
-        turn = torch.stack([one, zero, zero, zero, c, -s, zero, s, c], -1).reshape(windows, 1, 3, 3)
-        return turn
+        return torch.stack([one, zero, zero, zero, c, -s, zero, s, c], -1).reshape(windows, 1, 3, 3)
 
 
 def coded_points(rotations: np.ndarray, root: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ shape that the network says.
 """
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -54,8 +55,9 @@ class Told:
     seen: np.ndarray
 
 
+@cache
 def shipped(name: str) -> Network:
-    """Return the network that comes with the package.
+    """Return the network that comes with the package; it is loaded once, when it is first needed.
 
     Raises
     ------

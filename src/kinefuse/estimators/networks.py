@@ -21,6 +21,7 @@ from kinefuse.estimators.points import joint_centers_of, keypoints_of, provenanc
 from kinefuse.estimators.sensors import (
     common_clock,
     common_times,
+    lost_time,
     provenance_by_sensors,
     require_trial_clock,
     sensors_on_grid,
@@ -97,7 +98,7 @@ class ImuNetEstimator:
         by_sensors = provenance_by_sensors(sensors, grid, time)
         told = Told(time, by_sensors, (by_sensors != INFERRED).any(1))
         motion = to_motion(answer, grid, told_shape(answer.shape, recording.subject.height_m), told, self.name)
-        return motion.with_notes(NO_PLACE, *clock, *worn.notes)
+        return motion.with_notes(NO_PLACE, *clock, *lost_time(worn.sensors, time), *worn.notes)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,9 @@ from kinefuse.rotations import rotvec_from_matrix
 
 FASTEST_OUTPUT_HZ: Final = 100.0
 
+WORTH_SAYING: Final = 0.9
+"""Share of the longest recording that all sensors should have in common."""
+
 
 @dataclass(frozen=True)
 class Worn:
@@ -126,6 +129,18 @@ def common_times(sensors: Sequence[Imu], estimator: str) -> np.ndarray:
         )
     rate = min(FASTEST_OUTPUT_HZ, 1.0 / single_step(np.diff(sensors[0].time)))
     return start + np.arange(int((stop - start) * rate + 1e-6) + 1) / rate
+
+
+def lost_time(sensors: Sequence[Imu], time: np.ndarray) -> tuple[str, ...]:
+    """Return what has to be said if the sensors recorded much longer than they did together, times (M,)."""
+    longest = max(float(imu.time[-1] - imu.time[0]) for imu in sensors)
+    if time[-1] - time[0] > WORTH_SAYING * longest:
+        return ()
+    late, early = max(sensors, key=lambda i: i.time[0]), min(sensors, key=lambda i: i.time[-1])
+    return (
+        f"All sensors recorded together for {time[-1] - time[0]:.1f} of {longest:.1f} s only: {late.name} starts last, "
+        f"{early.name} ends first; without them there would be more.",
+    )
 
 
 @dataclass(frozen=True)

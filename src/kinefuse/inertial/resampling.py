@@ -79,8 +79,8 @@ def resample(time: np.ndarray, values: np.ndarray, new_time: np.ndarray, cutoff_
     bridged = np.zeros(out.shape[:2], dtype=bool)
     seen = np.isfinite(values).all(-1)
     step = single_step(np.diff(time)) if len(time) > 1 else 2 * NEAR_S
-    for pattern in np.unique(seen, axis=1).T:
-        streams = np.flatnonzero((seen == pattern[:, None]).all(0))
+    for streams in _alike(seen):
+        pattern = seen[:, streams[0]]
         flat = values[np.ix_(pattern, streams)].reshape(int(pattern.sum()), len(streams) * values.shape[2])
         for stretch in _stretches(time[pattern], step):
             inside = _covered(time[pattern][stretch], new_time, step)
@@ -88,6 +88,14 @@ def resample(time: np.ndarray, values: np.ndarray, new_time: np.ndarray, cutoff_
             out[np.ix_(inside, streams)] = read.reshape(-1, len(streams), values.shape[2])
         bridged[:, streams] = _far_from(time[pattern], new_time, 0.5 * step + ROUNDING_S)[:, None]
     return Resampled(out, bridged & np.isfinite(out).all(-1))
+
+
+def _alike(seen: np.ndarray) -> list[list[int]]:
+    """Return the streams of (T, K) in groups that are seen at the same times, and so share a filter."""
+    groups: dict[bytes, list[int]] = {}
+    for stream, column in enumerate(np.packbits(seen, axis=0).T):
+        groups.setdefault(column.tobytes(), []).append(stream)
+    return list(groups.values())
 
 
 def low_pass_weights(
