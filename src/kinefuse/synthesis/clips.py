@@ -30,7 +30,6 @@ from kinefuse.synthesis.skeletons import leg_length, recognise_skeleton, source_
 
 HIGHEST_RATE_HZ: Final = 60.0
 FEWEST_FRAMES: Final = 3
-EMBEDDED_BODY: Final = "anny"
 UNITS: Final = {
     "metres": 1.0,
     "inches": INCH,
@@ -60,8 +59,7 @@ def read_clip(file: ClipFile, smpl: BodyModel | None = None) -> tuple[JointCente
     """
     with file.opened() as paths:
         content, findings = _READERS[file.kind](file, paths, smpl)
-    content = _motion_of_ours(content, file) if isinstance(content, Motion) else _enough(content, file)
-    return content, findings
+    return content if isinstance(content, Motion) else _enough(content, file), findings
 
 
 def _enough(points: JointCenters, file: ClipFile) -> JointCenters:
@@ -74,14 +72,6 @@ def _enough(points: JointCenters, file: ClipFile) -> JointCenters:
             f"{len(seen)} frames; record or export it again."
         )
     return at_most(points, HIGHEST_RATE_HZ)
-
-
-def _motion_of_ours(motion: Motion, file: ClipFile) -> Motion:
-    if motion.body_name != EMBEDDED_BODY:
-        raise FormatError(
-            f"{file.place}: expected a motion of the embedded body, got one of {motion.body_name!r}; estimate it again."
-        )
-    return motion
 
 
 def at_most(points: JointCenters, rate_hz: float) -> JointCenters:

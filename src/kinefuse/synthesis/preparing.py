@@ -12,6 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -31,6 +32,9 @@ from kinefuse.synthesis.motions import (
 )
 from kinefuse.synthesis.prepared import PreparedClip, prepare, read_prepared, write_prepared
 from kinefuse.synthesis.split import activity_of, splits_for
+
+EMBEDDED_BODY: Final = "anny"
+SHAPE_NUMBERS: Final = 10
 
 
 @dataclass(frozen=True)
@@ -161,15 +165,28 @@ class _Here:
 def _convert(job: _Job) -> None:
     """Fit one person's body and all clips, and keep them."""
     clips, findings = capture_person(job.person, smpl_for([job.person], job.smpl))
+    clips = [clip for clip in clips if _has_our_shape(clip, findings)]
     if clips:
         write_prepared(_file(job.part), [_prepared(clip) for clip in clips])
     notes = {"findings": [asdict(finding) for finding in findings], "line": _line(job.person, clips)}
     write_text(_notes(job.part), json.dumps(notes))
 
 
+def _has_our_shape(clip: CapturedClip, findings: list[Finding]) -> bool:
+    """Return whether the body has a surface that sensors can lie on; if not, add why the clip is left out."""
+    motion = clip.motion
+    if motion.body_name == EMBEDDED_BODY and len(motion.shape) >= SHAPE_NUMBERS:
+        return True
+    text = f"All of it was left out: its body is {motion.body_name!r}, which has no surface of ours; estimate it again."
+    findings.append(Finding("warning", clip.clip, text))
+    return False
+
+
 def _prepared(clip: CapturedClip) -> PreparedClip:
     activity = activity_of(clip.subject, clip.clip)
-    return prepare(clip.motion, subject=clip.subject, clip=clip.clip, split="", activity=activity)
+    return prepare(
+        clip.motion, subject=clip.subject, clip=clip.clip, split="", activity=activity, n_shape=SHAPE_NUMBERS
+    )
 
 
 def _line(person: Person, clips: list[CapturedClip]) -> str:
