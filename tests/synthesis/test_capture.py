@@ -106,3 +106,16 @@ def test_a_walk_looks_like_the_textbook(walker: tuple[JointCenters, Motion, Capt
     velocity = np.diff(motion.positions[:, 0], axis=0).sum(0)
     forward = motion.R_world_segment[:, 0, :, 0].mean(0)
     assert velocity @ forward > 0.8 * np.linalg.norm(velocity)  # forwards, so left is left
+
+
+def test_knees_bend_as_the_sources_joint_centres_say(walker: tuple[JointCenters, Motion, CapturedBody]) -> None:
+    points, motion, _ = walker
+    for side in "lr":
+        hip, knee, ankle = (
+            points.positions[:, points.names.index(f"cmu.{n}_{side}")] for n in ("hip", "knee", "ankle")
+        )
+        thigh, shank = (v / np.linalg.norm(v, axis=-1, keepdims=True) for v in (knee - hip, ankle - knee))
+        straight = np.rad2deg(np.arccos(np.clip((thigh * shank).sum(-1), -1, 1)))
+        gap = np.rad2deg(motion.angle(f"knee_angle_{side}")) - straight
+        assert abs(np.median(gap)) < 3
+        assert np.percentile(abs(gap), 95) < 6
