@@ -12,6 +12,7 @@ from kinefuse.cli.import_ import import_trial
 from kinefuse.cli.prepare import prepare
 from kinefuse.cli.run import run
 from kinefuse.cli.synthesize import synthesize
+from kinefuse.cli.train import train
 from kinefuse.cli.view import view
 
 app = typer.Typer(
@@ -29,6 +30,7 @@ app.command("import")(import_trial)
 app.command("export")(export)
 app.command("view")(view)
 app.command("prepare")(prepare)
+app.command("train")(train)
 app.command("synthesize")(synthesize)
 app.command("evaluate")(evaluate)
 

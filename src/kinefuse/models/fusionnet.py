@@ -94,9 +94,10 @@ class FusionNet(nn.Module):
             inputs = self.video.features + self.imu.features + 6 * (2 * N_SEGMENTS + N_SITES) + 4 * N_SITES
             self.trunk = FrameTrunk(config.trunk, 1, inputs, config.window)
             width = config.trunk.width
-        self.step = nn.Sequential(nn.Linear(width + 6 * N_SEGMENTS, 256), nn.GELU(), nn.Linear(256, 6 * N_SEGMENTS))
-        nn.init.zeros_(self.step[-1].weight)
-        nn.init.zeros_(self.step[-1].bias)
+        last = nn.Linear(256, 6 * N_SEGMENTS)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+        self.step = nn.Sequential(nn.Linear(width + 6 * N_SEGMENTS, 256), nn.GELU(), last)
         self.shape, self.root = nn.Linear(width, N_SHAPE), nn.Linear(width, 3)
 
     def train(self, mode: bool = True) -> "FusionNet":
@@ -169,17 +170,18 @@ class CrossAttention(nn.Module):
     def __init__(self, config: TrunkConfig, window: int) -> None:
         super().__init__()
         two = replace(config, drop=0.0)
-        self.video_space, self.imu_space = blocks(two, 1), blocks(two, 1)
-        self.video_time, self.imu_time = blocks(two, 1), blocks(two, 1)
+        shared = two.width, two.heads, two.mlp_ratio, two.drop
+        self.video_space, self.imu_space = Block(*shared), Block(*shared)
+        self.video_time, self.imu_time = Block(*shared), Block(*shared)
         self.over_time = blocks(config)
         self.position = nn.Parameter(0.02 * torch.randn(window, config.width))
 
     def forward(self, video: torch.Tensor, imu: torch.Tensor) -> torch.Tensor:
-        batch, frames = video.shape[:2]
+        batch = len(video)
         seen, felt = (x.unflatten(-1, (N_SEGMENTS, -1)).flatten(0, 1) for x in (video, imu))
-        seen, felt = _exchange(seen, felt, self.video_space[0], self.imu_space[0])
+        seen, felt = _exchange(seen, felt, self.video_space, self.imu_space)
         seen, felt = (_by_segment(x, batch) + self.position for x in (seen, felt))
-        seen, felt = _exchange(seen, felt, self.video_time[0], self.imu_time[0])
+        seen, felt = _exchange(seen, felt, self.video_time, self.imu_time)
         joined = torch.maximum(seen, felt)
         for block in self.over_time:
             joined = block(joined)

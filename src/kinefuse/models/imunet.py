@@ -41,9 +41,7 @@ class ImuNetConfig:
 
 IMUNET_PRESETS: dict[str, ImuNetConfig] = {
     "default": ImuNetConfig(),
-    "paper": ImuNetConfig(
-        window=50, trunk=TrunkConfig(kind="tokens", width=32, depth=4, heads=8), integrated=False
-    ),
+    "paper": ImuNetConfig(window=50, trunk=TrunkConfig(kind="tokens", width=32, depth=4, heads=8), integrated=False),
     "tiny": ImuNetConfig(window=24, trunk=TrunkConfig(width=48, depth=2, heads=2, drop=0.0)),
 }
 

@@ -73,9 +73,13 @@ def load_network(name: str, path: Path | None = None) -> nn.Module:
             about = stored.metadata() or {}
             weights = {key: _single(stored.get_tensor(key)) for key in stored.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
-        raise FormatError(f"{path}: expected the weights of {name} ({error}); train it or name another file.") from error
+        raise FormatError(
+            f"{path}: expected the weights of {name} ({error}); train it or name another file."
+        ) from error
     if about.get("network") != name:
-        raise FormatError(f"{path}: expected the weights of {name}, got those of {about.get('network', 'something else')}.")
+        raise FormatError(
+            f"{path}: expected the weights of {name}, got those of {about.get('network', 'something else')}."
+        )
     try:
         network = NETWORKS[name](_config(name, json.loads(about["config"])))
         network.load_state_dict(weights)

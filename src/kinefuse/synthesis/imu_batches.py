@@ -4,7 +4,7 @@ The same physics as `kinefuse.synthesis.imus`, which makes recordings; here on o
 differences at `RATE_HZ` and a Gaussian low-pass instead of splines, since half a million windows are wanted.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Final
 
@@ -41,7 +41,7 @@ class WearConfig:
     mounting_sd_rad: float = float(np.deg2rad(13.5))
     any_mounting: float = 0.4
     some_missing: float = 0.15
-    faults: ImuFaults = ImuFaults()
+    faults: ImuFaults = field(default_factory=ImuFaults)
 
 
 def readings(

@@ -27,7 +27,9 @@ class Difficulty:
     wear : of sensors
     """
 
-    profiles: dict[str, float] = field(default_factory=lambda: {"authors": 0.5, "paper": 0.2, "camera": 0.18, "clean": 0.12})
+    profiles: dict[str, float] = field(
+        default_factory=lambda: {"authors": 0.5, "paper": 0.2, "camera": 0.18, "clean": 0.12}
+    )
     least: float = 0.3
     most: float = 2.4
     coco_only: float = 0.3
@@ -139,5 +141,3 @@ class ExampleMaker:
         share = 0.4 * torch.rand(count, 1, generator=rng)
         seen[some & (torch.rand(count, N_POINTS, generator=rng) < share)] = 0.0
         return seen[:, None] * inside[..., None]
-
-

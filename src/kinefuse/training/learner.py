@@ -48,24 +48,39 @@ class Learner(lightning.LightningModule):
     config : how it learns
     has_place : whether the network knows heading and place
     seed : with the step's number, of everything random within a step, so that a resumed run is the same run
+    identity : what a checkpoint must have in common with a run that goes on from it
     """
 
-    def __init__(self, network: nn.Module, config: LearnConfig, *, has_place: bool, seed: int) -> None:
+    def __init__(
+        self, network: nn.Module, config: LearnConfig, *, has_place: bool, seed: int, identity: dict[str, Any]
+    ) -> None:
         super().__init__()
-        self.network, self.config, self.seed = network, config, seed
+        self.network, self.config, self.seed, self.identity = network, config, seed, identity
         self.loss = Loss(config.loss, has_place=has_place)
         self.alone = Loss(config.loss, has_place=False)
         self.has_place = has_place
+
+    @property
+    def window(self) -> int:
+        """Frames that the network sees at once."""
+        return int(self.network.config.window)  # type: ignore[union-attr]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["kinefuse"] = self.identity
 
     def transfer_batch_to_device(self, batch: Example, device: torch.device, _: int) -> Example:
         return batch.to(device)
 
     def training_step(self, example: Example, _: int) -> torch.Tensor:
         torch.manual_seed(self.seed + self.global_step)
-        self.network.half = True
+        self._halve(True)
         loss = self._loss(example)
         self.log("loss", loss, prog_bar=True)
         return loss
+
+    def _halve(self, half: bool) -> None:
+        """Trunks run in bfloat16 while training only."""
+        setattr(self.network, "half", half)  # noqa: B010  (to mypy, half is a method of every module)
 
     def _loss(self, example: Example) -> torch.Tensor:
         early = self.global_step < self.config.unimodal_share * self.config.steps
@@ -77,7 +92,7 @@ class Learner(lightning.LightningModule):
         return torch.stack(losses).sum()
 
     def validation_step(self, example: Example, _: int) -> None:
-        self.network.half = False
+        self._halve(False)
         answer = self.network(example.signals)
         rotations = answer.R_world_segment if self.has_place else turned_to(answer, example)
         found = scores(rotations.cpu(), example.R_world_segment.cpu(), example.inside.cpu())

@@ -1,37 +1,40 @@
-"""A training run: data in, weights out, checkpoints on the way."""
+"""A training run: motion capture in, weights out, checkpoints on the way."""
 
-import os
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+import difflib
+import logging
+import warnings
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
-from lightning.pytorch.plugins.io import TorchCheckpointIO
-from torch.utils.data import DataLoader, IterableDataset
+from torch.utils.data import DataLoader
 
 from kinefuse.errors import KinefuseError
 from kinefuse.models.weights import NETWORKS, PRESETS, load_network, save_network
 from kinefuse.synthesis.prepared import PreparedClip, read_prepared
 from kinefuse.synthesis.variety import MotionStore, VarietyConfig
+from kinefuse.training.engine import Batches, Meter, make_trainer
 from kinefuse.training.examples import EVALUATION, Difficulty, Example, ExampleMaker
 from kinefuse.training.learner import LearnConfig, Learner
 from kinefuse.training.losses import LOSS_PRESETS
 
-VALIDATION_WINDOWS: Final = 128
+VALIDATION_BATCH: Final = 32
 MODALITIES: Final = {"videonet": (True, False), "imunet": (False, True), "fusionnet": (True, True)}
+"""Whether a network sees points, and sensors."""
+
 AS_RECORDED: Final = VarietyConfig(shape=False, mirror=False, time_warp=0.0, compose=0.0, amplitude=0.0, turns=0.0)
 
 LEARN_PRESETS: Final[dict[str, LearnConfig]] = {
     "default": LearnConfig(),
     "paper": LearnConfig(rate=3e-5, batch=16, halvings=10, warm_up=0, decay=0.0, loss=LOSS_PRESETS["paper"]),
     "authors": LearnConfig(rate=3e-5, batch=16, halvings=10, warm_up=0, decay=0.0, loss=LOSS_PRESETS["authors"]),
-    "tiny": LearnConfig(steps=200, batch=8, rate=3e-3, warm_up=20),
+    "tiny": LearnConfig(steps=150, batch=8, rate=3e-3, warm_up=10),
 }
+"""How a preset learns; what its network looks like is said in the network's own file."""
+
+UNIMODAL_SHARE: Final = 0.1
+"""Of a fusion's training whose parts learn too: 5 epochs of 50 (Shin et al.'s code)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,23 +44,26 @@ class RunConfig:
     Attributes
     ----------
     network : key of `NETWORKS`
-    preset : of its form and of how it learns
+    preset : key of `LEARN_PRESETS`
     out : folder for checkpoints, logs and weights
     learn : how it learns
     variety, difficulty : of the examples
+    validation_windows : how many windows each validation looks at
     seed : of everything random
-    start : folder with weights to begin with: of the same network, and for FusionNet of its two parts; None starts
-        anew (FusionNet from the shipped parts)
-    validate_every : steps
+    start : folder with weights to begin with: of the same network, or of FusionNet's two parts; None starts anew, a
+        FusionNet whose parts do not learn with the shipped ones
+    validate_every : steps between validations and checkpoints
     devices, nodes : processes on a machine, and machines
+    progress : whether to show a bar
     """
 
     network: str
-    preset: str = "default"
     out: Path
+    preset: str = "default"
     learn: LearnConfig = field(default_factory=LearnConfig)
     variety: VarietyConfig = field(default_factory=VarietyConfig)
     difficulty: Difficulty = field(default_factory=Difficulty)
+    validation_windows: int = 128
     seed: int = 0
     start: Path | None = None
     validate_every: int = 500
@@ -66,60 +72,44 @@ class RunConfig:
     progress: bool = True
 
 
-class Batches(IterableDataset):
-    """Endless batches from a maker, beginning where a run was left; each process has its own."""
+def run_config(
+    network: str,
+    preset: str,
+    out: Path,
+    *,
+    steps: int | None = None,
+    batch: int | None = None,
+    rate: float | None = None,
+    **others: Any,
+) -> RunConfig:
+    """Return a run with a preset's way of learning, but for what is given.
 
-    def __init__(self, maker: ExampleMaker, count: int, learner: Learner, meter: "Meter") -> None:
-        self.maker, self.count, self.learner, self.meter = maker, count, learner, meter
-
-    def __iter__(self) -> Iterator[Example]:
-        number = self.learner.global_step
-        while True:
-            begin = time.perf_counter()
-            rank, world = self.learner.global_rank, self.learner.trainer.world_size
-            example = self.maker.batch(number * world + rank, self.count)
-            self.meter.made(self.count, time.perf_counter() - begin)
-            number += 1
-            yield example
-
-
-class Meter(Callback):
-    """How fast examples are made and learned from; both are logged."""
-
-    def __init__(self) -> None:
-        self.windows, self.making, self.learning, self.begun = 0, 1e-9, 1e-9, 0.0
-
-    def made(self, count: int, seconds: float) -> None:
-        """Count examples that were made."""
-        self.windows += count
-        self.making += seconds
-
-    def on_train_batch_start(self, *_: Any) -> None:
-        self.begun = time.perf_counter()
-
-    def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
-        self.learning += time.perf_counter() - self.begun
-        rates = {"windows_made_per_s": self.windows / self.making, "windows_learned_per_s": self.windows / self.learning}
-        trainer.lightning_module.log_dict(rates)
+    Raises
+    ------
+    KinefuseError
+        If there is no such network or preset, or a number makes no sense.
+    """
+    _known("network", network, tuple(NETWORKS))
+    _known("preset", preset, tuple(LEARN_PRESETS))
+    if rate is not None and not 0 < rate < 1:
+        raise KinefuseError(f"A rate of learning between 0 and 1 was expected, got {rate:g}.")
+    given: dict[str, Any] = {
+        name: value for name, value in (("steps", steps), ("batch", batch), ("rate", rate)) if value is not None
+    }
+    shape = PRESETS[network].get(preset, PRESETS[network]["paper"])
+    if network == "fusionnet" and shape.train_parts:
+        given["unimodal_share"] = UNIMODAL_SHARE
+    return RunConfig(network=network, preset=preset, out=out, learn=replace(LEARN_PRESETS[preset], **given), **others)
 
 
-class AtomicCheckpoints(TorchCheckpointIO):
-    """Checkpoints that are whole or not there: written beside, then renamed."""
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        partial = Path(f"{path}.partial")
-        try:
-            super().save_checkpoint(checkpoint, partial, storage_options)
-            os.replace(partial, path)
-        except (OSError, RuntimeError) as error:
-            partial.unlink(missing_ok=True)
-            raise KinefuseError(
-                f"The checkpoint {path} could not be written ({error}); the one before is intact. Free some space and "
-                "go on with --resume."
-            ) from error
+def _known(what: str, name: str, names: tuple[str, ...]) -> None:
+    if name not in names:
+        near = difflib.get_close_matches(name, names, n=1, cutoff=0.3)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise KinefuseError(f"No {what} is called {name!r}; {hint}There are: {', '.join(names)}.")
 
 
-def train(config: RunConfig, data: Path, *, resume: bool = False) -> Path:
+def train_network(config: RunConfig, data: Path, *, resume: bool = False, overwrite: bool = False) -> Path:
     """Train a network.
 
     Parameters
@@ -127,6 +117,7 @@ def train(config: RunConfig, data: Path, *, resume: bool = False) -> Path:
     config : the run
     data : prepared file of motion
     resume : go on from the last checkpoint in ``config.out``
+    overwrite : begin anew in a folder that has a training
 
     Returns
     -------
@@ -135,104 +126,128 @@ def train(config: RunConfig, data: Path, *, resume: bool = False) -> Path:
     Raises
     ------
     KinefuseError
-        If the data or the checkpoint cannot be used; the last good checkpoint stays intact.
+        If the data or the checkpoint cannot be used, memory runs out, or the disk is full; the last good checkpoint
+        stays intact.
     """
-    learner = make_learner(config)
-    train_clips, validation_clips = clips_of(data)
-    meter = Meter()
-    video, imu = MODALITIES[config.network]
-    window = learner.network.config.window  # type: ignore[union-attr]
-    maker = ExampleMaker(
-        MotionStore(train_clips, config.variety),
-        window,
-        video=video,
-        imu=imu,
-        difficulty=config.difficulty,
-        seed=config.seed,
-    )
-    examples = validation_examples(validation_clips, window, video=video, imu=imu)
     checkpoint = config.out / "last.ckpt"
-    if resume and not checkpoint.exists():
-        raise KinefuseError(f"There is no checkpoint {checkpoint} to resume from; leave --resume out to start.")
-    trainer = make_trainer(config, meter)
-    trainer.fit(
-        learner,
-        DataLoader(Batches(maker, config.learn.batch, learner, meter), batch_size=None),
-        DataLoader(examples, batch_size=None),  # type: ignore[arg-type]
-        ckpt_path=str(checkpoint) if resume else None,
-        weights_only=False,
+    _check_folder(config, checkpoint, resume, overwrite)
+    clips = clips_of(data)
+    learner = make_learner(config)
+    meter = Meter(config.learn.batch)
+    batches = Batches(make_examples(config, clips[0], learner), config.learn.batch, learner, meter)
+    trainer = make_trainer(
+        config.out,
+        meter,
+        steps=config.learn.steps,
+        validate_every=min(config.validate_every, config.learn.steps),
+        devices=config.devices,
+        nodes=config.nodes,
+        progress=config.progress,
     )
+    loaders = DataLoader(batches, batch_size=None), validation_loader(config, clips[1], learner)
+    _quiet()
+    try:
+        trainer.fit(learner, *loaders, ckpt_path=str(checkpoint) if resume else None, weights_only=False)
+    except torch.OutOfMemoryError as error:
+        raise KinefuseError(
+            f"The device ran out of memory with batches of {config.learn.batch} windows; give a smaller --batch and "
+            "go on with --resume."
+        ) from error
     weights = config.out / f"{config.network}.safetensors"
     if trainer.is_global_zero:
         save_network(weights, config.network, learner.network)
     return weights
 
 
+def _check_folder(config: RunConfig, checkpoint: Path, resume: bool, overwrite: bool) -> None:
+    if resume and not checkpoint.exists():
+        raise KinefuseError(f"There is no checkpoint {checkpoint} to resume from; leave --resume out to start.")
+    if checkpoint.exists() and not (resume or overwrite):
+        raise KinefuseError(f"{config.out}: it holds a training; add --resume to go on, or --overwrite to begin anew.")
+    if resume:
+        _check_checkpoint(config, checkpoint)
+    try:
+        config.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KinefuseError(f"{config.out}: cannot be made ({error.strerror}); name another folder.") from error
+
+
+def _check_checkpoint(config: RunConfig, checkpoint: Path) -> None:
+    try:
+        stored = torch.load(checkpoint, map_location="cpu", weights_only=True).get("kinefuse", {})
+    except Exception as error:  # whatever a damaged archive makes torch, pickle or zipfile raise
+        raise KinefuseError(f"{checkpoint}: expected a checkpoint ({error}); begin anew with --overwrite.") from error
+    wanted = _identity(config)
+    differ = [name for name, value in wanted.items() if stored.get(name) != value]
+    if differ:
+        what = ", ".join(f"{name} {stored.get(name)!r} instead of {wanted[name]!r}" for name in differ)
+        raise KinefuseError(f"{checkpoint}: it belongs to another training ({what}); give the same options again.")
+
+
+def _identity(config: RunConfig) -> dict[str, Any]:
+    """What must be the same for a run to go on, in plain types."""
+    learn = {name: value for name, value in asdict(config.learn).items() if name != "loss"}
+    return {"network": config.network, "preset": config.preset, "seed": config.seed, **learn}
+
+
 def make_learner(config: RunConfig) -> Learner:
     """Return the network, new or with the weights to begin with, ready to learn."""
     torch.manual_seed(config.seed)
     presets = PRESETS[config.network]
-    shape = presets.get(config.preset, presets["paper" if config.preset == "authors" else "default"])
-    network = NETWORKS[config.network](shape)
-    if config.start is not None and (config.start / f"{config.network}.safetensors").exists():
-        network = load_network(config.network, config.start / f"{config.network}.safetensors").train()
-    elif config.network == "fusionnet" and config.preset == "default":
+    network = NETWORKS[config.network](presets.get(config.preset, presets["paper"]))
+    own = None if config.start is None else config.start / f"{config.network}.safetensors"
+    if own is not None and own.exists():
+        network.load_state_dict(load_network(config.network, own).state_dict())
+    elif config.network == "fusionnet" and not network.config.train_parts:  # type: ignore[union-attr]
         for name, part in (("videonet", "video"), ("imunet", "imu")):
             path = None if config.start is None else config.start / f"{name}.safetensors"
             getattr(network, part).load_state_dict(load_network(name, path).state_dict())
-    return Learner(network, config.learn, has_place=config.network != "imunet", seed=config.seed)
+    has_place = config.network != "imunet"
+    return Learner(network, config.learn, has_place=has_place, seed=config.seed, identity=_identity(config))
 
 
 def clips_of(data: Path) -> tuple[list[PreparedClip], list[PreparedClip]]:
-    """Return training and validation clips of a prepared file."""
+    """Return the training and the validation clips of a prepared file.
+
+    Raises
+    ------
+    KinefuseError
+        If it is none, or has no clip of one of them.
+    """
     clips = read_prepared(data)
-    parts = tuple([clip for clip in clips if clip.split == split] for split in ("train", "validation"))
+    parts = [[clip for clip in clips if clip.split == split] for split in ("train", "validation")]
     for split, part in zip(("train", "validation"), parts, strict=True):
         if not part:
-            raise KinefuseError(f"{data}: it has no clip for {split}; give it people of both sets.")
-    return parts  # type: ignore[return-value]
+            raise KinefuseError(f"{data}: it has no clip for {split}; prepare it from people of both sets.")
+    return parts[0], parts[1]
 
 
-def validation_examples(clips: list[PreparedClip], window: int, *, video: bool, imu: bool) -> list[Example]:
-    """Return the same windows every time, every person alike, as they were recorded."""
+def make_examples(config: RunConfig, clips: list[PreparedClip], learner: Learner) -> ExampleMaker:
+    """Return the maker of what the network learns from."""
+    video, imu = MODALITIES[config.network]
+    store = MotionStore(clips, config.variety)
+    window = learner.window
+    return ExampleMaker(store, window, video=video, imu=imu, difficulty=config.difficulty, seed=config.seed)
+
+
+def validation_loader(config: RunConfig, clips: list[PreparedClip], learner: Learner) -> DataLoader:
+    """Return the same windows every time, as they were recorded, every person alike."""
     store = MotionStore(clips, AS_RECORDED)
-    people = [clip.subject for clip in clips]
-    seconds = {p: sum(len(c.root) / c.rate_hz for c in clips if c.subject == p) for p in set(people)}
-    store.weights = torch.tensor([len(c.root) / c.rate_hz / seconds[c.subject] for c in clips], dtype=torch.float64)
+    seconds = [len(clip.root) / clip.rate_hz for clip in clips]
+    total = {clip.subject: 0.0 for clip in clips}
+    for clip, length in zip(clips, seconds, strict=True):
+        total[clip.subject] += length
+    store.weights = torch.tensor([s / total[c.subject] for c, s in zip(clips, seconds, strict=True)])
+    video, imu = MODALITIES[config.network]
+    window = learner.window
     maker = ExampleMaker(store, window, video=video, imu=imu, difficulty=EVALUATION, seed=1)
-    return [maker.batch(number, 32) for number in range(VALIDATION_WINDOWS // 32)]
+    count = -(-config.validation_windows // VALIDATION_BATCH)
+    examples: list[Example] = [maker.batch(number, VALIDATION_BATCH) for number in range(count)]
+    return DataLoader(examples, batch_size=None)  # type: ignore[arg-type]
 
 
-def make_trainer(config: RunConfig, meter: Meter) -> lightning.Trainer:
-    """Return Lightning's trainer with logs, checkpoints and a progress bar."""
-    config.out.mkdir(parents=True, exist_ok=True)
-    keeper = ModelCheckpoint(
-        config.out, filename="last", save_top_k=1, every_n_train_steps=config.validate_every, enable_version_counter=False
-    )
-    return lightning.Trainer(
-        accelerator="auto",
-        devices=config.devices,
-        num_nodes=config.nodes,
-        strategy="ddp" if config.devices * config.nodes > 1 else "auto",
-        max_steps=config.learn.steps,
-        val_check_interval=config.validate_every,
-        check_val_every_n_epoch=None,
-        gradient_clip_val=1.0,
-        callbacks=[keeper, meter],
-        plugins=[AtomicCheckpoints()],
-        logger=[CSVLogger(config.out, name="log", version=""), TensorBoardLogger(config.out, name="tensorboard", version="")],
-        log_every_n_steps=50,
-        num_sanity_val_steps=0,
-        enable_progress_bar=config.progress,
-        enable_model_summary=False,
-        use_distributed_sampler=False,
-    )
-
-
-def with_preset(config: RunConfig) -> RunConfig:
-    """Return the run with its preset's way of learning."""
-    if config.preset not in LEARN_PRESETS:
-        raise KinefuseError(f"No preset is called {config.preset!r}; there are {', '.join(LEARN_PRESETS)}.")
-    return replace(config, learn=LEARN_PRESETS[config.preset])
-
-
+def _quiet() -> None:
+    """Lightning's advice is for its own users, not for ours."""
+    for name in ("lightning", "lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"lightning\..*")

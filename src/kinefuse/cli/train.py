@@ -1,0 +1,46 @@
+"""``kinefuse train``: motion capture to the weights of a network."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    network: Annotated[str, typer.Argument(help="videonet, imunet or fusionnet.")],
+    data: Annotated[Path, typer.Option(help="The file of motion that `kinefuse prepare` made.")] = Path("motion.npz"),
+    preset: Annotated[str, typer.Option(help="default, paper, authors or tiny.")] = "default",
+    out: Annotated[Path | None, typer.Option(help="Folder for weights, checkpoints and logs; ./NETWORK.")] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="Folder with weights to begin with; fusionnet takes its two parts from there.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Batches to learn from; the preset's if left out.")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Windows in a batch; the preset's if left out.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Rate of learning; the preset's if left out.")] = None,
+    validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations and checkpoints.")] = 500,
+    devices: Annotated[int, typer.Option(min=1, help="Processes, one for each GPU.")] = 1,
+    nodes: Annotated[int, typer.Option(min=1, help="Machines that train together.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint in the folder.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier training in the folder.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but the name of the weights.")] = False,
+) -> None:
+    """Train a network on motion capture; write its weights, checkpoints and logs."""
+    _check_extra()
+    from kinefuse.training.run import run_config, train_network
+
+    config = run_config(
+        network, preset, out or Path(network), steps=steps, batch=batch, rate=rate, seed=seed, start=start,
+        validate_every=validate_every, devices=devices, nodes=nodes, progress=not quiet,
+    )  # fmt: skip
+    weights = train_network(config, data, resume=resume, overwrite=overwrite)
+    typer.echo(str(weights) if quiet else f"weights: {weights}; log: {config.out / 'log' / 'metrics.csv'}")
+
+
+def _check_extra() -> None:
+    from importlib.util import find_spec
+
+    from kinefuse.errors import MissingDependencyError
+
+    if find_spec("lightning") is None:
+        raise MissingDependencyError("Training needs Lightning; install it with: pip install 'kinefuse[train]'.")
