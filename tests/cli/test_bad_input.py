@@ -66,10 +66,11 @@ def test_one_camera_only(tmp_path: Path, capsys: Capture) -> None:
     assert "at least two" in refused(capsys, "check", trial)
 
 
-def test_inertial_sensors_only_name_what_is_needed(tmp_path: Path, capsys: Capture) -> None:
+def test_inertial_sensors_that_no_network_knows_name_what_is_needed(tmp_path: Path, capsys: Capture) -> None:
     from cli_samples import walk
 
-    write_trial(tmp_path / "trial", replace(walk().recording, views=(), cameras=()))
+    on_the_hand = replace(walk().recording.imus[0], segment="hand_l")
+    write_trial(tmp_path / "trial", replace(walk().recording, views=(), cameras=(), imus=(on_the_hand,)))
     assert "inertial sensors only" in refused_run(capsys, tmp_path / "trial")
 
 

@@ -1,11 +1,11 @@
 """What every estimator owes its users, whatever it is inside."""
 
 import copy
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pytest
-from examples import joint_center_recording, swinging_motion, video_recording, with_points
+from examples import joint_center_recording, sensor_recording, swinging_motion, video_recording, with_points
 
 from kinefuse.conventions import (
     COORDINATE_INDEX,
@@ -16,27 +16,89 @@ from kinefuse.conventions import (
     SEGMENT_INDEX,
     SEGMENTS,
     mirror_permutation,
+    mirrored_name,
 )
 from kinefuse.errors import KinefuseError
 from kinefuse.estimators.base import Estimator
-from kinefuse.estimators.registry import ESTIMATORS, choose_estimator, make_estimator
+from kinefuse.estimators.network_answers import is_shipped
+from kinefuse.estimators.registry import ESTIMATORS, FOR_POINTS, choose_estimator, make_estimator
 from kinefuse.motion import Motion
-from kinefuse.recordings import JointCenters, Recording
+from kinefuse.recordings import Imu, JointCenters, Recording
+from kinefuse.report.agreement import nearest_frames
 from kinefuse.rotations import geodesic_angle, yaw_matrix
 
 TRUTH = swinging_motion()
-EXACT = 1e-4
-"""Radians and metres within which an optimiser keeps a symmetry; learned estimators will state their own."""
+
+INERTIAL = {"imunet"}
+"""Estimators that see no points: what the world's axes are is not for them to know."""
+
+WITH_SENSORS = {"imunet", "fusionnet"}
+LEARNED = {"videonet", "imunet", "fusionnet"}
+
+
+@dataclass(frozen=True)
+class Promise:
+    """How exactly an estimator keeps what it must.
+
+    Attributes
+    ----------
+    exact : radians and metres, when the world or the clock is another one
+    mirrored : radians, the mean difference of a mirrored recording's motion; None is `exact`, at its worst
+    close_deg, close_m : mean errors on a recording with little noise
+    """
+
+    exact: float = 1e-4
+    mirrored: float | None = None
+    close_deg: float = 8.0
+    close_m: float = 0.03
+
+
+PROMISES = {
+    # Windows are answered in single precision; nothing makes the networks symmetric but what they learned.
+    "videonet": Promise(exact=1e-3, mirrored=np.deg2rad(6.0), close_deg=12.0, close_m=0.06),
+    "fusionnet": Promise(exact=1e-3, mirrored=np.deg2rad(6.0), close_deg=12.0, close_m=0.06),
+    # No place, no heading, and the population's bone lengths.
+    "imunet": Promise(exact=1e-3, close_deg=25.0, close_m=0.25),
+}
+
+
+def example(name: str, truth: Motion) -> Recording:
+    """A recording of what an estimator needs."""
+    sensors = sensor_recording(truth)
+    if name in INERTIAL:
+        return sensors
+    points = joint_center_recording(truth)
+    return replace(points, imus=sensors.imus) if name in WITH_SENSORS else points
+
+
+def centers_of(recording: Recording) -> JointCenters:
+    """The points of a recording; a test of points is not for estimators that see none."""
+    if recording.joint_centers is None:
+        pytest.skip("this estimator sees no points")
+    return recording.joint_centers
 
 
 @pytest.fixture(scope="module", params=sorted(ESTIMATORS))
 def estimator(request: pytest.FixtureRequest) -> Estimator:
+    if request.param in LEARNED and not is_shipped(request.param):
+        pytest.skip(f"the weights of {request.param} are not in this checkout")
     return make_estimator(request.param)
 
 
 @pytest.fixture(scope="module")
-def recording() -> Recording:
-    return joint_center_recording(TRUTH)
+def promise(estimator: Estimator) -> Promise:
+    return PROMISES.get(estimator.name, Promise())
+
+
+@pytest.fixture(scope="module")
+def truth(estimator: Estimator) -> Motion:
+    """Networks see windows of some seconds, so they get some."""
+    return swinging_motion(200) if estimator.name in LEARNED else TRUTH
+
+
+@pytest.fixture(scope="module")
+def recording(estimator: Estimator, truth: Motion) -> Recording:
+    return example(estimator.name, truth)
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +106,15 @@ def motion(estimator: Estimator, recording: Recording) -> Motion:
     return estimator.estimate(recording)
 
 
-def assert_same(a: Motion, b: Motion, tolerance: float = EXACT) -> None:
+def assert_same(a: Motion, b: Motion, tolerance: float) -> None:
     assert geodesic_angle(a.R_world_segment, b.R_world_segment).max() < tolerance
     assert np.abs(a.positions - b.positions).max() < tolerance
 
 
 def test_result_is_whole(motion: Motion, recording: Recording, estimator: Estimator) -> None:
     assert motion.estimator == estimator.name
-    assert np.array_equal(motion.time, recording.joint_centers.time)  # type: ignore[union-attr]
+    expected = recording.imus[0].time if recording.joint_centers is None else recording.joint_centers.time
+    assert np.allclose(motion.time, expected, atol=1e-9)
     identity = motion.R_world_segment @ np.swapaxes(motion.R_world_segment, -1, -2)
     assert np.allclose(identity, np.eye(3), atol=1e-6)
     assert (np.linalg.det(motion.R_world_segment) > 0).all()
@@ -66,19 +129,35 @@ def test_angles_are_radians_of_a_human(motion: Motion) -> None:
     assert 5 < degrees.min() < degrees.max() < 90
 
 
-def test_close_to_truth(motion: Motion) -> None:
+def test_close_to_truth(estimator: Estimator, motion: Motion, truth: Motion, promise: Promise) -> None:
     """Low noise, the estimator's own body: whatever the method, it must come near."""
-    assert np.degrees(geodesic_angle(motion.R_world_segment, TRUTH.R_world_segment)).mean() < 8
-    assert np.linalg.norm(motion.positions - TRUTH.positions, axis=-1).mean() < 0.03
+    near = nearest_frames(motion.time, truth.time)
+    got = motion.frames(near[near >= 0])
+    R, positions = got.R_world_segment, got.positions
+    expected = truth.frames(near >= 0)
+    if estimator.name in INERTIAL:
+        R, positions = as_the_truth_stands(got, expected)
+    assert np.degrees(geodesic_angle(R, expected.R_world_segment)).mean() < promise.close_deg
+    assert np.linalg.norm(positions - expected.positions, axis=-1).mean() < promise.close_m
 
 
-def test_input_is_left_alone(estimator: Estimator) -> None:
-    recording = joint_center_recording(TRUTH)
+def as_the_truth_stands(motion: Motion, truth: Motion) -> tuple[np.ndarray, np.ndarray]:
+    """Rotations and positions after one turn about the vertical, and with the truth's root."""
+    product = np.einsum("tsij,tskj->ik", truth.R_world_segment, motion.R_world_segment)
+    turn = yaw_matrix(np.arctan2(product[0, 2] - product[2, 0], product[0, 0] + product[2, 2]))
+    arms = (motion.positions - motion.positions[:, :1]) @ turn.T
+    return turn @ motion.R_world_segment, arms + truth.positions[:, :1]
+
+
+def test_input_is_left_alone(estimator: Estimator, truth: Motion) -> None:
+    recording = example(estimator.name, truth)
     before = copy.deepcopy(recording)
     estimator.estimate(recording)
-    for field in fields(before.joint_centers):  # type: ignore[arg-type]
-        old, new = getattr(before.joint_centers, field.name), getattr(recording.joint_centers, field.name)
-        assert np.array_equal(old, new, equal_nan=True) if isinstance(old, np.ndarray) else old == new
+    parts = zip([before.joint_centers, *before.imus], [recording.joint_centers, *recording.imus], strict=True)
+    for old_part, new_part in parts:
+        for field in fields(old_part) if old_part is not None else ():
+            old, new = getattr(old_part, field.name), getattr(new_part, field.name)
+            assert np.array_equal(old, new, equal_nan=True) if isinstance(old, np.ndarray) else old == new
 
 
 def test_deterministic(estimator: Estimator, recording: Recording, motion: Motion) -> None:
@@ -87,93 +166,177 @@ def test_deterministic(estimator: Estimator, recording: Recording, motion: Motio
     assert np.array_equal(again.positions, motion.positions)
 
 
-def test_world_may_be_turned_and_moved(estimator: Estimator, recording: Recording, motion: Motion) -> None:
+def test_world_may_be_turned_and_moved(
+    estimator: Estimator, recording: Recording, motion: Motion, promise: Promise
+) -> None:
     turn, shift = yaw_matrix(1.1), np.array([3.0, 0.2, -5.0])
-    centers = recording.joint_centers
-    assert centers is not None
-    moved = estimator.estimate(with_points(recording, centers.positions @ turn.T + shift))
-    assert geodesic_angle(moved.R_world_segment, turn @ motion.R_world_segment).max() < EXACT
-    assert np.abs(moved.positions - (motion.positions @ turn.T + shift)).max() < EXACT
+    moved = estimator.estimate(with_points(recording, centers_of(recording).positions @ turn.T + shift))
+    assert geodesic_angle(moved.R_world_segment, turn @ motion.R_world_segment).max() < promise.exact
+    assert np.abs(moved.positions - (motion.positions @ turn.T + shift)).max() < promise.exact
 
 
-def test_left_and_right_are_alike(estimator: Estimator, recording: Recording, motion: Motion) -> None:
-    centers = recording.joint_centers
-    assert centers is not None
+def test_left_and_right_are_alike(estimator: Estimator, recording: Recording, motion: Motion, promise: Promise) -> None:
     flip = np.diag([1.0, 1.0, -1.0])
-    mirrored = estimator.estimate(with_points(recording, centers.positions[:, mirror_permutation(KEYPOINTS)] @ flip))
+    swapped_points = centers_of(recording).positions[:, mirror_permutation(KEYPOINTS)]
+    mirrored = estimator.estimate(
+        replace(with_points(recording, swapped_points @ flip), imus=tuple(map(mirrored_imu, recording.imus)))
+    )
     expected = flip @ motion.R_world_segment[:, mirror_permutation(SEGMENTS)] @ flip
-    assert geodesic_angle(mirrored.R_world_segment, expected).max() < EXACT
+    apart = geodesic_angle(mirrored.R_world_segment, expected)
+    if promise.mirrored is not None:
+        assert apart.mean() < promise.mirrored
+        return
+    assert apart.max() < promise.exact
     limbs = [i for i, name in enumerate(COORDINATES) if name[-2:] in {"_l", "_r"}]
     swapped = motion.angles[:, mirror_permutation(COORDINATES)]
-    assert np.abs(mirrored.angles - swapped)[:, limbs].max() < 10 * EXACT
+    assert np.abs(mirrored.angles - swapped)[:, limbs].max() < 10 * promise.exact
 
 
-def test_time_may_be_shifted(estimator: Estimator, recording: Recording, motion: Motion) -> None:
+def mirrored_imu(imu: Imu) -> Imu:
+    """The sensor at the same place on the other side, its axes mirrored too: turns change sign the other way."""
+    force, rate = imu.specific_force * [1, 1, -1], imu.angular_rate * [-1, -1, 1]
+    segment = mirrored_name(imu.segment)
+    return replace(imu, name=segment, segment=segment, specific_force=force, angular_rate=rate, R_ref_sensor=None)
+
+
+def test_time_may_be_shifted(estimator: Estimator, recording: Recording, motion: Motion, promise: Promise) -> None:
     centers = recording.joint_centers
-    assert centers is not None
-    later = estimator.estimate(replace(recording, joint_centers=replace(centers, time=centers.time + 1000.0)))
+    shifted = None if centers is None else replace(centers, time=centers.time + 1000.0)
+    imus = tuple(replace(imu, time=imu.time + 1000.0) for imu in recording.imus)
+    later = estimator.estimate(replace(recording, joint_centers=shifted, imus=imus))
     assert np.allclose(later.time, motion.time + 1000.0)
-    assert_same(later, motion)
+    assert_same(later, motion, promise.exact)
 
 
-def test_order_of_points_does_not_matter(estimator: Estimator, recording: Recording, motion: Motion) -> None:
-    centers = recording.joint_centers
-    assert centers is not None
+def test_order_of_points_does_not_matter(
+    estimator: Estimator, recording: Recording, motion: Motion, promise: Promise
+) -> None:
     order = np.random.default_rng(3).permutation(len(KEYPOINTS))
     names = tuple(KEYPOINTS[i] for i in order)
-    assert_same(estimator.estimate(with_points(recording, centers.positions[:, order], names)), motion)
+    shuffled = with_points(recording, centers_of(recording).positions[:, order], names)
+    assert_same(estimator.estimate(shuffled), motion, promise.exact)
 
 
-def test_order_of_cameras_does_not_matter(estimator: Estimator) -> None:
-    recording = video_recording(swinging_motion(frames=15))
-    turned = replace(recording, cameras=recording.cameras[::-1], views=recording.views[::-1])
-    assert_same(estimator.estimate(turned), estimator.estimate(recording))
+def test_order_of_sensors_does_not_matter(
+    estimator: Estimator, recording: Recording, motion: Motion, promise: Promise
+) -> None:
+    if not recording.imus:
+        pytest.skip("this estimator uses no sensors")
+    backwards = estimator.estimate(replace(recording, imus=recording.imus[::-1]))
+    assert_same(backwards, motion, promise.exact)
+
+
+def test_order_of_cameras_does_not_matter(estimator: Estimator, recording: Recording, promise: Promise) -> None:
+    centers_of(recording)
+    seen = replace(video_recording(swinging_motion(frames=15)), imus=recording.imus)
+    turned = replace(seen, cameras=seen.cameras[::-1], views=seen.views[::-1])
+    assert_same(estimator.estimate(turned), estimator.estimate(seen), promise.exact)
 
 
 def test_missing_points_are_told(estimator: Estimator, recording: Recording) -> None:
-    """An arm that is never seen is inferred, the rest measured, and nothing becomes NaN or zero."""
-    centers = recording.joint_centers
-    assert centers is not None
-    points = centers.positions.copy()
+    """An arm that is never seen is inferred, the rest is not, and nothing becomes NaN or zero."""
+    points = centers_of(recording).positions.copy()
     for name in ("elbow_r", "wrist_r"):
         points[:, KEYPOINTS.index(name)] = np.nan
-    motion = estimator.estimate(with_points(recording, points))
+    motion = estimator.estimate(replace(with_points(recording, points), imus=without_right_arm(recording.imus)))
     assert (motion.provenance[:, SEGMENT_INDEX["upper_arm_r"]] == INFERRED).all()
-    assert (motion.provenance[:, SEGMENT_INDEX["upper_arm_l"]] == MEASURED).all()
+    other = motion.provenance[:, SEGMENT_INDEX["upper_arm_l"]]
+    assert (other != INFERRED).all() if estimator.name in LEARNED else (other == MEASURED).all()
     assert np.isfinite(motion.R_world_segment).all()
 
 
-def test_frames_without_any_point_are_not_measured(estimator: Estimator, recording: Recording) -> None:
-    centers = recording.joint_centers
-    assert centers is not None
-    points = centers.positions.copy()
+def without_right_arm(imus: tuple[Imu, ...]) -> tuple[Imu, ...]:
+    return tuple(imu for imu in imus if imu.segment not in {"upper_arm_r", "forearm_r"})
+
+
+def test_missing_sensors_are_told(estimator: Estimator, recording: Recording) -> None:
+    """The same arm without sensors, where sensors are all there is."""
+    if estimator.name not in INERTIAL:
+        pytest.skip("points tell, too")
+    motion = estimator.estimate(replace(recording, imus=without_right_arm(recording.imus)))
+    assert (motion.provenance[:, SEGMENT_INDEX["upper_arm_r"]] == INFERRED).all()
+    assert (motion.provenance[:, SEGMENT_INDEX["upper_arm_l"]] != INFERRED).all()
+    assert np.isfinite(motion.R_world_segment).all()
+    assert any("upper_arm_r" in note for note in motion.notes)
+
+
+def test_frames_without_anything_are_not_measured(estimator: Estimator, recording: Recording) -> None:
+    points = centers_of(recording).positions.copy()
     points[20:24] = np.nan
-    motion = estimator.estimate(with_points(recording, points))
-    assert (motion.provenance[20:24] != MEASURED).all()
+    start, stop = centers_of(recording).time[[20, 24]]
+    imus = tuple(without_forces(imu, start, stop) for imu in recording.imus)
+    motion = estimator.estimate(replace(with_points(recording, points), imus=imus))
+    assert (motion.provenance[21:23] != MEASURED).all()
     assert np.isfinite(motion.R_world_segment).all()
+
+
+def without_forces(imu: Imu, start: float, stop: float) -> Imu:
+    lost = (imu.time >= start) & (imu.time < stop)
+    return replace(imu, specific_force=np.where(lost[:, None], np.nan, imu.specific_force))
 
 
 @pytest.mark.parametrize("frames", [1, 2, 3])
 def test_very_short_trials(estimator: Estimator, recording: Recording, frames: int) -> None:
     centers = recording.joint_centers
-    assert centers is not None
-    short = replace(centers, time=centers.time[:frames], positions=centers.positions[:frames])
-    motion = estimator.estimate(replace(recording, joint_centers=short))
+    if centers is None and frames == 1:
+        pytest.skip("a single reading of a sensor is no time that could be common")
+    imus = tuple(
+        replace(
+            imu,
+            time=imu.time[:frames],
+            specific_force=imu.specific_force[:frames],
+            angular_rate=imu.angular_rate[:frames],
+            R_ref_sensor=None,
+        )
+        for imu in recording.imus
+    )
+    if centers is not None:
+        centers = replace(centers, time=centers.time[:frames], positions=centers.positions[:frames])
+        imus = recording.imus
+    motion = estimator.estimate(replace(recording, joint_centers=centers, imus=imus))
     assert len(motion.time) == frames
     assert np.isfinite(motion.angles).all()
 
 
 def test_nothing_to_work_with_is_one_sentence(estimator: Estimator) -> None:
-    with pytest.raises(KinefuseError, match=r"needs .*; this recording has neither"):
+    with pytest.raises(KinefuseError, match=r"needs .*; this recording has (neither|none)"):
         estimator.estimate(Recording())
 
 
-def test_choice_is_explained(recording: Recording) -> None:
-    name, reason = choose_estimator(recording)
+def test_choice_is_explained() -> None:
+    name, reason = choose_estimator(joint_center_recording(TRUTH))
     assert name in ESTIMATORS
     assert "joint centres" in reason
-    with pytest.raises(KinefuseError, match="neither"):
+    with pytest.raises(KinefuseError, match="none of them"):
         choose_estimator(Recording())
+
+
+def test_choice_by_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kinefuse.estimators.registry.is_shipped", lambda name: True)
+    points, sensors = joint_center_recording(TRUTH), sensor_recording(TRUTH)
+    both = replace(points, imus=sensors.imus)
+    assert choose_estimator(points)[0] == FOR_POINTS
+    name, reason = choose_estimator(sensors)
+    assert name == "imunet"
+    assert "13 inertial sensors" in reason
+    name, reason = choose_estimator(both)
+    assert name == "fusionnet"
+    assert "joint centres and 13 inertial sensors" in reason
+    another_clock = [replace(imu, start_is_known=False) for imu in sensors.imus]
+    another_time = [replace(imu, time=imu.time + 99) for imu in sensors.imus]
+    on_hands = [replace(imu, segment="hand_l") for imu in sensors.imus]
+    for imus, why in ((another_clock, "start_s"), (another_time, "another time"), (on_hands, "a network knows")):
+        name, reason = choose_estimator(replace(both, imus=tuple(imus)))
+        assert name == FOR_POINTS
+        assert why in reason
+
+
+def test_without_weights_what_works_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kinefuse.estimators.registry.is_shipped", lambda name: False)
+    points, sensors = joint_center_recording(TRUTH), sensor_recording(TRUTH)
+    assert choose_estimator(replace(points, imus=sensors.imus))[0] == FOR_POINTS
+    with pytest.raises(KinefuseError, match="inertial sensors only"):
+        choose_estimator(sensors)
 
 
 def test_markers_are_not_called_joint_centres() -> None:

@@ -7,6 +7,7 @@ shape that the network says.
 
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib.resources import files
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -67,6 +68,11 @@ def shipped(name: str) -> Network:
     from kinefuse.models.weights import load_network
 
     return load_network(name)
+
+
+def is_shipped(name: str) -> bool:
+    """Return true if this installation has the weights of a network."""
+    return (files("kinefuse.models") / f"{name}.safetensors").is_file()
 
 
 def network_grid(time: np.ndarray, network: Network) -> np.ndarray:

@@ -2,18 +2,29 @@
 
 import difflib
 from collections.abc import Callable
+from typing import Final
 
 from kinefuse.body.markers import recognise_markers
+from kinefuse.conventions import IMU_SITES
 from kinefuse.errors import KinefuseError
 from kinefuse.estimators.base import Estimator
+from kinefuse.estimators.network_answers import is_shipped
+from kinefuse.estimators.networks import FusionNetEstimator, ImuNetEstimator, VideoNetEstimator
+from kinefuse.estimators.sensors import has_signals
 from kinefuse.estimators.smplify3d import SmplifyThreeD, paper_preset
-from kinefuse.recordings import Recording
+from kinefuse.recordings import Imu, JointCenters, Recording
 
 ESTIMATORS: dict[str, Callable[[], Estimator]] = {
     "smplify3d": SmplifyThreeD,
     "smplify3d:paper": paper_preset,
+    "videonet": VideoNetEstimator,
+    "imunet": ImuNetEstimator,
+    "fusionnet": FusionNetEstimator,
 }
 """Name, or ``name:preset``, to what builds the estimator."""
+
+FOR_POINTS: Final = "smplify3d"
+"""The best one for points without sensors, by the validation subjects; markers are always `smplify3d`'s."""
 
 
 def make_estimator(name: str) -> Estimator:
@@ -39,16 +50,60 @@ def choose_estimator(recording: Recording) -> tuple[str, str]:
     KinefuseError
         If no estimator can use it.
     """
-    n_views = sum(view.keypoints is not None or view.video is not None for view in recording.views)
-    unused = f" The {len(recording.imus)} inertial sensors are not used by it." if recording.imus else ""
-    if recording.joint_centers is not None:
-        what = "optical markers" if recognise_markers(recording.joint_centers.names) else "measured joint centres"
-        return "smplify3d", f"smplify3d, because the trial has {what}.{unused}"
-    if n_views >= 2:
-        return "smplify3d", f"smplify3d, because the trial has {n_views} calibrated camera views.{unused}"
+    points, sensors = _points(recording), _sensors(recording)
+    if points:
+        obstacle = _no_fusion(recording, sensors)
+        if not obstacle:
+            return "fusionnet", f"fusionnet, because the trial has {points} and {_counted(sensors)}."
+        name = "smplify3d" if _has_markers(recording) else FOR_POINTS
+        unused = f" {len(recording.imus)} inertial sensors are not used: {obstacle}." if recording.imus else ""
+        return name, f"{name}, because the trial has {points}.{unused}"
+    if sensors and is_shipped("imunet"):
+        return "imunet", f"imunet, because the trial has {_counted(sensors)} and no points in 3-D."
     if recording.imus:
         raise KinefuseError(
-            "This trial has inertial sensors only, and no estimator of this version works from those alone; "
-            "add joint centres or at least two calibrated cameras."
+            "This trial has inertial sensors only, and imunet, which works from those alone, can use none of them: it "
+            "needs its weights, and specific force and angular rate or orientation on one of "
+            f"{', '.join(IMU_SITES)}; add such a sensor, joint centres or at least two calibrated cameras."
         )
-    raise KinefuseError("This trial needs joint centres or at least two calibrated cameras; it has neither.")
+    raise KinefuseError(
+        "This trial needs joint centres, at least two calibrated cameras or inertial sensors; it has none of them."
+    )
+
+
+def _points(recording: Recording) -> str:
+    """Say where 3-D points come from; empty if there are none."""
+    if recording.joint_centers is not None:
+        return "optical markers" if _has_markers(recording) else "measured joint centres"
+    n_views = sum(view.keypoints is not None or view.video is not None for view in recording.views)
+    return f"{n_views} calibrated camera views" if n_views >= 2 else ""
+
+
+def _has_markers(recording: Recording) -> bool:
+    return recording.joint_centers is not None and recognise_markers(recording.joint_centers.names) is not None
+
+
+def _sensors(recording: Recording) -> list[Imu]:
+    """Return the sensors that the networks can use."""
+    return [imu for imu in recording.imus if imu.segment in IMU_SITES and has_signals(imu)]
+
+
+def _counted(sensors: list[Imu]) -> str:
+    return f"{len(sensors)} inertial sensor{'' if len(sensors) == 1 else 's'}"
+
+
+def _no_fusion(recording: Recording, sensors: list[Imu]) -> str:
+    """Say why points and sensors cannot go together; empty if they can."""
+    if not sensors:
+        return "none has raw signals on a segment that a network knows"
+    if _has_markers(recording):
+        return "no estimator joins them with optical markers"
+    if not all(imu.start_is_known for imu in sensors):
+        return "their start on the clock of the cameras is unknown (start_s)"
+    if recording.joint_centers is not None and not _meet(recording.joint_centers, sensors):
+        return "they recorded at another time"
+    return "" if is_shipped("fusionnet") else "the weights of fusionnet are not installed"
+
+
+def _meet(centers: JointCenters, sensors: list[Imu]) -> bool:
+    return any(imu.time[0] <= centers.time[-1] and imu.time[-1] >= centers.time[0] for imu in sensors)

@@ -90,12 +90,12 @@ def resample(time: np.ndarray, values: np.ndarray, new_time: np.ndarray, cutoff_
     return Resampled(out, bridged & np.isfinite(out).all(-1))
 
 
-def _alike(seen: np.ndarray) -> list[list[int]]:
+def _alike(seen: np.ndarray) -> list[np.ndarray]:
     """Return the streams of (T, K) in groups that are seen at the same times, and so share a filter."""
     groups: dict[bytes, list[int]] = {}
     for stream, column in enumerate(np.packbits(seen, axis=0).T):
         groups.setdefault(column.tobytes(), []).append(stream)
-    return list(groups.values())
+    return [np.array(streams) for streams in groups.values()]
 
 
 def low_pass_weights(
