@@ -1,6 +1,7 @@
 """Estimators with known answers, on recordings that are made once and are the same for all."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -208,6 +209,19 @@ def test_the_floor_without_points_is_forgiven_its_heading() -> None:
 def test_an_unknown_estimator_is_told_before_any_work() -> None:
     with pytest.raises(KinefuseError, match="did you mean 'smplify3d'"):
         evaluate([a_clip()], [Conditions()], ["smplify"], 1, silent)
+
+
+def test_weights_of_ones_own(tmp_path: Path) -> None:
+    from kinefuse.models.weights import NETWORKS, PRESETS, save_network
+
+    file = tmp_path / "mine.safetensors"
+    save_network(file, "imunet", NETWORKS["imunet"](PRESETS["imunet"]["tiny"]))
+    scores, _ = evaluate([a_clip()], [Conditions()], [f"imunet={file}"], 1, silent)
+    assert whole(scores, f"imunet={file}")["aligned"] == "heading"
+    with pytest.raises(KinefuseError, match="expected the weights of videonet"):
+        evaluate([a_clip()], [Conditions()], [f"videonet={file}"], 1, silent)
+    with pytest.raises(KinefuseError, match="smplify3d has no weights"):
+        evaluate([a_clip()], [Conditions()], [f"smplify3d={file}"], 1, silent)
 
 
 def test_two_processes_say_the_same_as_one() -> None:

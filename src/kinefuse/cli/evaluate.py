@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from kinefuse.evaluation.judging import Failure
     from kinefuse.evaluation.scores import ClipScore
 
-DEFAULT_ESTIMATORS: Final = ("smplify3d:paper", "smplify3d", "videonet", "imunet", "fusionnet")
-"""Those of them that this version has are compared if none is named."""
+OPTIMISED: Final = ("smplify3d:paper", "smplify3d")
+"""These and the networks that are shipped are compared if none is named."""
 
 
 def evaluate(
@@ -24,7 +24,8 @@ def evaluate(
         ),
     ],
     estimator: Annotated[
-        list[str] | None, typer.Option("--estimator", help="Name of an estimator; may be given several times.")
+        list[str] | None,
+        typer.Option("--estimator", help="An estimator, or NETWORK=FILE with weights of your own; several times."),
     ] = None,
     noise: Annotated[
         list[str] | None,
@@ -84,9 +85,10 @@ def evaluate(
 
 
 def _default_estimators() -> list[str]:
-    from kinefuse.estimators.registry import ESTIMATORS
+    from kinefuse.estimators.network_answers import is_shipped
+    from kinefuse.models.weights import NETWORKS
 
-    return [name for name in DEFAULT_ESTIMATORS if name in ESTIMATORS]
+    return [*OPTIMISED, *(name for name in NETWORKS if is_shipped(name))]
 
 
 def _failure_lines(failures: "Sequence[Failure]") -> list[str]:

@@ -1,11 +1,13 @@
 """Estimators on clips: every one gets the very same recording of each clip, and is compared with the same truth."""
 
 import random
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -60,7 +62,7 @@ def evaluate(
     Returns
     -------
     scores : only of clips that all estimators could use, so that all are judged on the same
-    failures : one for each estimator that could not use a clip
+    failures : one for each recording that an estimator could not use
 
     Raises
     ------
@@ -74,7 +76,7 @@ def evaluate(
     failures: list[Failure] = []
     for done, result in enumerate(_results(work, jobs), 1):
         progress("evaluating", done, len(work))
-        scores += result[0] if not result[1] else []
+        scores += result[0]
         failures += result[1]
     if not scores:
         first = failures[0]
@@ -106,13 +108,13 @@ def _one_thread() -> None:
 
 
 def judge(job: Job) -> tuple[list[ClipScore], list[Failure]]:
-    """Return the errors of each estimator on one recording, and why some could not use it."""
+    """Return the errors of each estimator on one recording, or why one could not use it."""
     clip, conditions = job.clip, job.conditions
     noise = RECORDED if conditions is None else conditions.noise
     recording = measured(clip.recording) if conditions is None else make_recording(clip, conditions)
     error = float("nan") if conditions is None else point_error_m(clip, recording, conditions)
     level = None if conditions is None or conditions.level_m is None else 1000.0 * conditions.level_m
-    scores, failures = [], []
+    scores = []
     for name in job.estimators:
         seed_generators(0 if conditions is None else conditions.seed)
         heading_is_free = knows_no_heading(name, recording)
@@ -120,8 +122,7 @@ def judge(job: Job) -> tuple[list[ClipScore], list[Failure]]:
             motion = estimator_called(name).estimate(recording)
             comparison = compare_motions(motion, clip.truth, align_heading=heading_is_free)
         except KinefuseError as problem:
-            failures.append(Failure(clip.subject, clip.name, noise, name, str(problem)))
-            continue
+            return [], [Failure(clip.subject, clip.name, noise, name, str(problem))]  # it counts for nobody then
         scores.append(
             ClipScore(
                 subject=clip.subject,
@@ -135,24 +136,42 @@ def judge(job: Job) -> tuple[list[ClipScore], list[Failure]]:
                 rows=tuple(comparison.rows()),
             )
         )
-    return scores, failures
+    return scores, []
 
 
 def knows_no_heading(name: str, recording: Recording) -> bool:
     """Return whether an estimator cannot know heading and place, so that one constant of each is forgiven."""
-    return name.split(":")[0] in INERTIAL_ONLY or (name == MEAN_POSE and recording.joint_centers is None)
+    return re.split("[:=]", name)[0] in INERTIAL_ONLY or (name == MEAN_POSE and recording.joint_centers is None)
 
 
 @cache
 def estimator_called(name: str) -> Estimator:
-    """Return an estimator, or the mean pose, by its name.
+    """Return an estimator, or the mean pose, by its name; ``NAME=FILE`` takes a network's weights from a file.
 
     Raises
     ------
     KinefuseError
-        If there is none; the sentence names the nearest.
+        If there is none, where the sentence names the nearest, or its weights cannot be read.
     """
-    return MeanPose() if name == MEAN_POSE else make_estimator(name)
+    if name == MEAN_POSE:
+        return MeanPose()
+    kind, _, file = name.partition("=")
+    return with_weights(kind, make_estimator(kind), Path(file)) if file else make_estimator(kind)
+
+
+def with_weights(name: str, estimator: Estimator, path: Path) -> Estimator:
+    """Return the estimator of a network with weights that somebody trained.
+
+    Raises
+    ------
+    KinefuseError
+        If the estimator has no network, or the file does not hold its weights.
+    """
+    from kinefuse.models.weights import NETWORKS, load_network
+
+    if name not in NETWORKS:
+        raise KinefuseError(f"{name} has no weights to take from {path}; {', '.join(NETWORKS)} have.")
+    return replace(estimator, network=load_network(name, path))  # type: ignore[type-var]
 
 
 def measured(recording: Recording | None) -> Recording:
