@@ -23,7 +23,7 @@ from kinefuse.formats.netcdf import write_motion
 from kinefuse.formats.trial import write_trial
 from kinefuse.recordings import JointCenters, Recording
 from kinefuse.rotations import geodesic_angle
-from kinefuse.synthesis.prepared import prepare
+from kinefuse.synthesis.prepared import prepare, write_prepared
 
 
 def silent(stage: str, done: int, total: int) -> None:
@@ -65,6 +65,13 @@ def test_the_sample_is_spread_over_activities_and_does_not_depend_on_other_peopl
     ]
     assert len(sample(clips, 50, seed=3)) == 12
     assert {tuple(c.clip for c in sample(clips, 4, seed)) for seed in range(5)} != {tuple(c.clip for c in chosen)}
+
+
+def test_another_laboratory_is_told_by_action(tmp_path: Path) -> None:
+    motion = swinging()
+    clip = prepare(motion, subject="hdm05_bd", clip="HDM_bd_kickLFront_002_120.bvh", split="test", activity="sport")
+    write_prepared(tmp_path / "motion.npz", [clip])
+    assert [c.activity for c in load(tmp_path / "motion.npz", chosen_set="other-laboratory")] == ["kickLFront"]
 
 
 def test_long_clips_are_cut_to_their_middle() -> None:

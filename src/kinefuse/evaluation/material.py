@@ -3,6 +3,7 @@
 A clip is a true motion, from which recordings are made, or a trial that was recorded and has its truth beside it.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -36,6 +37,8 @@ SHORTEST_FRAMES: Final = 8
 
 TRUTH: Final = Path("reference") / "motion.nc"
 
+_ACTION: Final = re.compile(r"HDM_[a-z]{2}_([A-Za-z]+)")
+
 Progress = Callable[[str, int, int], None]
 
 
@@ -46,7 +49,7 @@ class Clip:
     Attributes
     ----------
     subject, name : together they are unique
-    activity : what it shows, see `synthesis.split`; empty for trials
+    activity : what it shows, see `synthesis.split`, or HDM05's name of the action; empty for trials
     truth : without gaps if recordings are to be made from it
     recording : what was measured of it; None makes one
     """
@@ -161,7 +164,11 @@ def set_of(clip: PreparedClip) -> str:
 
 
 def _from_prepared(clip: PreparedClip) -> Clip:
-    return Clip(subject=clip.subject, name=clip.clip, activity=clip.activity, truth=motion_of(clip))
+    """HDM05's clips hold one action each, which their names tell: ``HDM_bd_kickLFront1Reps_001``."""
+    action = _ACTION.match(clip.clip)
+    return Clip(
+        subject=clip.subject, name=clip.clip, activity=action[1] if action else clip.activity, truth=motion_of(clip)
+    )
 
 
 def motion_of(clip: PreparedClip) -> Motion:
