@@ -67,6 +67,12 @@ def test_the_sample_is_spread_over_activities_and_does_not_depend_on_other_peopl
     assert {tuple(c.clip for c in sample(clips, 4, seed)) for seed in range(5)} != {tuple(c.clip for c in chosen)}
 
 
+def test_no_clip_is_taken_twice() -> None:
+    clips = [replace(a_clip(frames=8), name=f"{index:02}") for index in range(13)]
+    for seed in range(20):
+        assert len({clip.name for clip in sample(clips, 9, seed)}) == 9
+
+
 def test_another_laboratory_is_told_by_action(tmp_path: Path) -> None:
     motion = swinging()
     clip = prepare(motion, subject="hdm05_bd", clip="HDM_bd_kickLFront_002_120.bvh", split="test", activity="sport")

@@ -260,8 +260,8 @@ def _spread(clips: list[C], wanted: int, rng: np.random.Generator) -> list[C]:
     ordered = sorted(clips, key=lambda clip: (clip.activity, _name_of(clip)))
     if len(ordered) <= wanted:
         return ordered
-    step = len(ordered) / wanted
-    return [ordered[int((index + rng.uniform()) * step)] for index in range(wanted)]
+    step, start = len(ordered) / wanted, rng.uniform()
+    return [ordered[int((index + start) * step)] for index in range(wanted)]
 
 
 def _name_of(clip: Clip | PreparedClip) -> str:
