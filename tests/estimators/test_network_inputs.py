@@ -161,8 +161,11 @@ def test_one_sensor_a_site_and_the_others_are_named() -> None:
     assert "No sensor on pelvis" in text
 
 
-def test_a_whole_set_needs_no_words() -> None:
-    assert usable_sensors([sensor(site) for site in IMU_SITES], "imunet").notes == ()
+def test_a_whole_calibrated_set_needs_no_words() -> None:
+    calibrated = [sensor(site, R_segment_sensor=np.eye(3)) for site in IMU_SITES]
+    assert usable_sensors(calibrated, "imunet").notes == ()
+    unknown = usable_sensors([*calibrated[1:], sensor("pelvis")], "imunet").notes
+    assert "How 1 of the sensors" in unknown[0]
 
 
 def test_no_sensor_is_one_sentence() -> None:

@@ -31,7 +31,7 @@ from kinefuse.motion import Motion
 from kinefuse.recordings import JointCenters, Recording
 
 NO_PLACE = (
-    "Inertial sensors measure neither place nor heading: the root stays at the origin, and the heading starts at zero "
+    "Inertial sensors measure neither place nor heading: the root stays at the origin, and the heading begins anywhere "
     "and may drift."
 )
 

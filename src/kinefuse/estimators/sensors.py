@@ -56,6 +56,7 @@ def usable_sensors(imus: Sequence[Imu], estimator: str) -> Worn:
         _left_out([i for there in able.values() for i in there[1:]], "another one is on the same segment"),
         _derived([i for i in chosen if not _has_rate(i)]),
         _not_worn(chosen),
+        _mounted_somehow([i for i in chosen if i.R_segment_sensor is None]),
     ]
     return Worn(chosen, tuple(note for note in notes if note))
 
@@ -83,6 +84,15 @@ def _derived(imus: Sequence[Imu]) -> str:
 def _not_worn(sensors: Sequence[Imu]) -> str:
     bare = [site for site in IMU_SITES if site not in {imu.segment for imu in sensors}]
     return f"No sensor on {', '.join(bare)}: the network guesses how they move from the others." if bare else ""
+
+
+def _mounted_somehow(imus: Sequence[Imu]) -> str:
+    if not imus:
+        return ""
+    return (
+        f"How {len(imus)} of the sensors are mounted is not given: the network takes each one's axes to be those of "
+        "its segment (X forward, Y up, Z right in the T-pose) within some 30°."
+    )
 
 
 def require_trial_clock(sensors: Sequence[Imu], estimator: str) -> None:
