@@ -317,8 +317,8 @@ numbers are of vectors' lengths or sums over axes, and so free of how a sensor w
   tissue as `ImuFaults` draws it by default.
 - **demo**: virtual, the walk of `kinefuse demo`, without a low-pass.
 
-Stride durations, s: {strides}. Faster walking means larger numbers, so virtual sensors should lie between the two real
-recordings.
+Stride durations, s: {strides}.
+Faster walking means larger numbers, so virtual sensors should lie between the two real recordings.
 
 ## What follows (from the numbers of 22 November 2026)
 
@@ -331,9 +331,11 @@ recordings.
 - **Noise** of `ImuFaults` is that of the quieter device for the accelerometer and half of qmt's for the gyroscope; the
   bias of qmt's gyroscopes seems to have been removed before publication. Accelerometers differ most in their bias:
   0.03 m/s² for factory-calibrated MTw, 0.19 for qmt; the default was 0.04 for each axis and is now 0.08.
-- **At rest** the virtual sensors of UI-PRMD scatter two to three times as much as real ones, those of CMU six to nine
-  times, and CMU's wrists shake more than real ones between 6 and 12 Hz.
+- **At rest** forces of UI-PRMD scatter 2.5 times as much as real ones, those of CMU 6.5 times, turning of both four
+  times. CMU's wrists also shake more than real ones between 6 and 12 Hz.
 - The demonstration's trunk shakes too much at 3 to 6 Hz, its head and trunk turn too little.
+- Two walkers are few, and cut-off and bias were chosen on them; so was the pivot of the tissue (4 cm), while its natural
+  frequencies and damping were taken from the literature before.
 
 ![Spectra](../images/virtual_imus_spectra.png)
 
@@ -364,11 +366,11 @@ sign (below zero: virtual sensors are too calm). Where only one recording has a 
 
 ## At rest
 
-Real sensors on a person who stands or sits; virtual ones in the stillest two seconds of those {quiet} people of a source
-who stand stillest. Columns: mean length of the force over sensors, its standard deviation, its RMS distance from 9.81;
-median scatter within the stillest second; density of the noise of an axis from 30 to 45 Hz, 10⁻³ m/s²/√Hz; the same
-of turning in 10⁻³ rad/s and 10⁻³ rad/s/√Hz, and its mean at rest (median size). Motion capture
-without errors shows its own jitter and the person's sway.
+Real sensors on a person who stands or sits; virtual ones in the stillest two seconds of those {quiet} people of a
+source who stand stillest. Motion capture without errors shows its own jitter and the person's sway. Columns: mean
+length of the force over sensors, its standard deviation, its RMS distance from 9.81; median scatter within the stillest
+second; density of the noise of an axis from 30 to 45 Hz, 10⁻³ m/s²/√Hz; the same of turning in 10⁻³ rad/s and
+10⁻³ rad/s/√Hz, and its mean at rest (median size).
 
 {rest}
 """

@@ -39,7 +39,7 @@ class ImuFaults:
     """Size of the errors of sensors and of those who put them on.
 
     Noise is that of current body-worn devices, about 0.01 °/s/√Hz and 300 µg/√Hz in a band of 50 Hz; it and the biases
-    stand beside those of three real devices in ``docs/results/virtual_imus.md``.
+    stand beside those of real devices in ``docs/results/virtual_imus.md``.
 
     Attributes
     ----------
