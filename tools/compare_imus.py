@@ -335,8 +335,8 @@ Faster walking means larger numbers, so virtual sensors should lie between the t
   times. CMU's wrists also shake more than real ones between 6 and 12 Hz.
 - The demonstration's trunk shakes too much at 3 to 6 Hz, its head and trunk turn too little.
 - Two walkers are few, and cut-off, bias, the pivot of the tissue (4 cm) and the share of it that a sensor takes part in
-  were chosen on them. Natural frequencies and damping are a study's of the shank (see `wobble.py`), given to other sites
-  with these spectra in view. So this page shows that the model can be made to fit, not that it holds for others.
+  were chosen on them. Natural frequencies and damping are a study's of the shank (see `wobble.py`), given to other
+  sites with these spectra in view. So this page shows that the model can be made to fit, not that it holds for others.
 
 ![Spectra](../images/virtual_imus_spectra.png)
 
