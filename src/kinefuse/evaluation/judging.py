@@ -110,33 +110,38 @@ def _one_thread() -> None:
 def judge(job: Job) -> tuple[list[ClipScore], list[Failure]]:
     """Return the errors of each estimator on one recording, or why one could not use it."""
     clip, conditions = job.clip, job.conditions
-    noise = RECORDED if conditions is None else conditions.noise
     recording = measured(clip.recording) if conditions is None else make_recording(clip, conditions)
-    error = float("nan") if conditions is None else point_error_m(clip, recording, conditions)
-    level = None if conditions is None or conditions.level_m is None else 1000.0 * conditions.level_m
+    error_mm = None if conditions is None else 1000.0 * point_error_m(clip, recording, conditions)
     scores = []
     for name in job.estimators:
         seed_generators(0 if conditions is None else conditions.seed)
-        heading_is_free = knows_no_heading(name, recording)
         try:
-            motion = estimator_called(name).estimate(recording)
-            comparison = compare_motions(motion, clip.truth, align_heading=heading_is_free)
-        except KinefuseError as problem:
-            return [], [Failure(clip.subject, clip.name, noise, name, str(problem))]  # it counts for nobody then
-        scores.append(
-            ClipScore(
-                subject=clip.subject,
-                clip=clip.name,
-                activity=clip.activity,
-                estimator=name,
-                noise=noise,
-                level_mm=level,
-                point_error_mm=1000.0 * error if np.isfinite(error) else None,
-                aligned="heading" if heading_is_free else "none",
-                rows=tuple(comparison.rows()),
-            )
-        )
+            scores.append(_score(job, name, recording, error_mm))
+        except KinefuseError as problem:  # the clip counts for nobody then
+            return [], [Failure(clip.subject, clip.name, _noise(conditions), name, str(problem))]
     return scores, []
+
+
+def _score(job: Job, name: str, recording: Recording, error_mm: float | None) -> ClipScore:
+    heading_is_free = knows_no_heading(name, recording)
+    motion = estimator_called(name).estimate(recording)
+    comparison = compare_motions(motion, job.clip.truth, align_heading=heading_is_free)
+    level_m = None if job.conditions is None else job.conditions.level_m
+    return ClipScore(
+        subject=job.clip.subject,
+        clip=job.clip.name,
+        activity=job.clip.activity,
+        estimator=name,
+        noise=_noise(job.conditions),
+        level_mm=None if level_m is None else 1000.0 * level_m,
+        point_error_mm=error_mm if error_mm is not None and np.isfinite(error_mm) else None,
+        aligned="heading" if heading_is_free else "none",
+        rows=tuple(comparison.rows()),
+    )
+
+
+def _noise(conditions: Conditions | None) -> str:
+    return RECORDED if conditions is None else conditions.noise
 
 
 def knows_no_heading(name: str, recording: Recording) -> bool:

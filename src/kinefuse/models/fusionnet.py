@@ -77,7 +77,7 @@ class FusionNet(nn.Module):
     """
 
     rate_hz = RATE_HZ
-    half = False
+    trunk_in_bfloat16 = False
     """Whether the trunk runs in bfloat16, as it does while training."""
 
     def __init__(self, config: FusionNetConfig) -> None:
@@ -113,7 +113,7 @@ class FusionNet(nn.Module):
 
     def parts(self, signals: Signals) -> tuple[Prediction, Prediction]:
         """Return what VideoNet and IMUNet say alone, IMUNet's heading as it comes."""
-        self.video.half = self.imu.half = self.half
+        self.video.trunk_in_bfloat16 = self.imu.trunk_in_bfloat16 = self.trunk_in_bfloat16
         with torch.set_grad_enabled(self.config.train_parts and torch.is_grad_enabled()):
             return self.video(signals), self.imu(signals)
 
@@ -124,7 +124,7 @@ class FusionNet(nn.Module):
         seen = back @ video.R_world_segment
         felt = yaw_rotation(yaw_between(imu.R_world_segment, seen.detach()))[:, None, None] @ imu.R_world_segment
         start, extra = (seen, []) if not self.config.aligned else self._aligned(signals, seen.detach())
-        with in_half(self.half, seen.device.type):
+        with in_half(self.trunk_in_bfloat16, seen.device.type):
             if isinstance(self.trunk, CrossAttention):
                 features = self.trunk(video.features, imu.features)
             else:

@@ -54,7 +54,7 @@ class ImuNet(nn.Module):
     """
 
     rate_hz = RATE_HZ
-    half = False
+    trunk_in_bfloat16 = False
     """Whether the trunk runs in bfloat16, as it does while training."""
 
     def __init__(self, config: ImuNetConfig) -> None:
@@ -68,7 +68,7 @@ class ImuNet(nn.Module):
 
     def forward(self, signals: Signals) -> Prediction:
         seen = self.inputs(signals)
-        with in_half(self.half, seen.device.type):
+        with in_half(self.trunk_in_bfloat16, seen.device.type):
             features = self.trunk(seen)
             six = self.pose(features)
         rotations = rotations_from_6d(six.float() + _REST_6D.to(six.device))

@@ -58,7 +58,7 @@ class VideoNet(nn.Module):
     """
 
     rate_hz = RATE_HZ
-    half = False
+    trunk_in_bfloat16 = False
     """Whether the trunk runs in bfloat16, as it does while training."""
 
     def __init__(self, config: VideoNetConfig) -> None:
@@ -79,7 +79,7 @@ class VideoNet(nn.Module):
             signals.points[:, :, chosen], signals.confidence[:, :, chosen], self.config.turn_to_heading
         )
         seen = torch.cat([2.0 * points, signals.confidence[:, :, chosen, None]], dim=-1)
-        with in_half(self.half, points.device.type):
+        with in_half(self.trunk_in_bfloat16, points.device.type):
             features = self.trunk(seen)
             six, shape, root = self.pose(features), self.shape(features.mean(1)), self.root(features)
         rotations = R[:, None, None] @ rotations_from_6d(six.float() + _REST_6D.to(six.device))

@@ -70,6 +70,11 @@ class ClipFile:
         """``"markers"`` on skin, or ``"skeleton"``, for limits of `screening`."""
         return "markers" if self.kind in {"points", "uiprmd"} else "skeleton"
 
+    @property
+    def session(self) -> str:
+        """Clips between which markers were not taken off: in UI-PRMD, those of one exercise (``m07``)."""
+        return self.array.split("_")[0]
+
     @contextmanager
     def opened(self) -> Iterator[list[Path]]:
         """Give the clip's file, and that of its skeleton if it has one, as long as the block lasts."""

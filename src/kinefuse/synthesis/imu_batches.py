@@ -14,7 +14,8 @@ import torch
 from torch.nn import functional
 
 from kinefuse.conventions import GRAVITY, IMU_SITES, SEGMENT_INDEX, SEGMENTS
-from kinefuse.synthesis.imus import ImuFaults, site_offsets
+from kinefuse.synthesis.imus import ImuFaults
+from kinefuse.synthesis.sites import site_offsets
 from kinefuse.synthesis.variety import MotionWindows
 
 STEP: Final = 2

@@ -15,9 +15,10 @@ from kinefuse.body.models import BodyModel, load_smpl
 from kinefuse.errors import KinefuseError
 from kinefuse.motion import Motion
 from kinefuse.recordings import Finding, JointCenters
-from kinefuse.synthesis.capture import fit_captured_body, fit_clip, residuals, source_of
+from kinefuse.synthesis.capture import fit_clip, residuals, source_of
 from kinefuse.synthesis.clips import read_clip
 from kinefuse.synthesis.collection import ClipFile, Person, find_people
+from kinefuse.synthesis.marker_places import bodies_by_session
 from kinefuse.synthesis.screening import runs, screen
 
 Progress = Callable[[str, int, int], None]
@@ -151,12 +152,13 @@ def _fitted(group: list[tuple[ClipFile, JointCenters]], findings: list[Finding])
     """Yield the accepted parts of each clip of one skeleton or marker set."""
     clips = with_all_names([points for _, points in group])
     try:
-        captured = fit_captured_body(clips)
+        bodies = bodies_by_session(clips, [file.session for file, _ in group])
     except KinefuseError as error:
         subject = group[0][0].subject
         findings.append(Finding("error", subject, f"{subject}: {error}"))
         return
     for (file, _), points in zip(group, clips, strict=True):
+        captured = bodies[file.session]
         motion = fit_clip(points, captured)
         yield _accepted(file, motion, residuals(points, motion, captured), findings)
 

@@ -240,5 +240,3 @@ def _random_turns(count: int, frames: int, rate_hz: float, size: float, rng: tor
     time = torch.arange(frames)[None, :, None, None] / rate_hz
     slow = torch.sin(2 * np.pi * hz * time + phase) * torch.randn(count, 1, *sd.shape, generator=rng)
     return roma.rotvec_to_rotmat(each * sd * (0.85 * constant + 0.7 * slow))
-
-

@@ -63,7 +63,7 @@ class Learner(lightning.LightningModule):
     @property
     def window(self) -> int:
         """Frames that the network sees at once."""
-        return int(self.network.config.window)  # type: ignore[union-attr]
+        return int(self.network.config.window)  # type: ignore[union-attr, arg-type]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["kinefuse"] = self.identity
@@ -73,14 +73,10 @@ class Learner(lightning.LightningModule):
 
     def training_step(self, example: Example, _: int) -> torch.Tensor:
         torch.manual_seed(self.seed + self.global_step)
-        self._halve(True)
+        self.network.trunk_in_bfloat16 = True
         loss = self._loss(example)
         self.log("loss", loss, prog_bar=True)
         return loss
-
-    def _halve(self, half: bool) -> None:
-        """Trunks run in bfloat16 while training only."""
-        setattr(self.network, "half", half)  # noqa: B010  (to mypy, half is a method of every module)
 
     def _loss(self, example: Example) -> torch.Tensor:
         early = self.global_step < self.config.unimodal_share * self.config.steps
@@ -92,7 +88,7 @@ class Learner(lightning.LightningModule):
         return torch.stack(losses).sum()
 
     def validation_step(self, example: Example, _: int) -> None:
-        self._halve(False)
+        self.network.trunk_in_bfloat16 = False
         answer = self.network(example.signals)
         rotations = answer.R_world_segment if self.has_place else turned_to(answer, example)
         found = scores(rotations.cpu(), example.R_world_segment.cpu(), example.inside.cpu())
