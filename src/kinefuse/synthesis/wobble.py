@@ -28,8 +28,8 @@ arm show around the resonance, over the turn that their gyroscopes show (``docs/
 
 _TISSUE: Final = {"thigh": SOFT_HZ, "upper_arm": SOFT_HZ, "foot": np.inf, "head": np.inf}
 NATURAL_HZ: Final = {site: _TISSUE.get(site.removesuffix("_l").removesuffix("_r"), FIRM_HZ) for site in IMU_SITES}
-"""For each IMU site: soft over muscle, firm over bone near the skin; infinite in a shoe and on the skull. Only the shank
-was measured; thigh and upper arm are given the calf's number, near which real sensors on them ring too."""
+"""For each IMU site: soft over muscle, firm over bone near the skin; infinite in a shoe and on the skull. Only the
+shank was measured; thigh and upper arm are given the calf's number, near which real sensors on them ring too."""
 
 
 def natural_frequency(rng: np.random.Generator, site: str) -> float:
