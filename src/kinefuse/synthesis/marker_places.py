@@ -20,10 +20,10 @@ from kinefuse.motion import Motion
 from kinefuse.recordings import JointCenters
 from kinefuse.synthesis.capture import VAGUE_PLACE_SD, CapturedBody, fit_captured_body, fit_clip
 
-ANEW_M: Final = 0.04
+ANEW_M: Final = 0.03
 TELLING: Final = ("thigh_l", "thigh_r", "shank_l", "shank_r")
-"""A marker of the legs whose places in two sessions lie closer has moved with the skin only: 1 to 2 cm in UI-PRMD.
-Over the humerus and the shoulder blade, skin moves as far as a marker that was put on anew."""
+"""A marker of the legs whose places in two sessions lie closer has moved with the skin only, 1 to 2 cm in
+UI-PRMD. Over the humerus and the shoulder blade, skin moves as far as a marker that was put on anew."""
 
 LOOKS: Final = 3
 """Clips of a session that tell where its markers are."""
