@@ -13,10 +13,11 @@ import roma
 import torch
 from torch.nn import functional
 
-from kinefuse.conventions import GRAVITY, IMU_SITES, SEGMENT_INDEX, SEGMENTS
+from kinefuse.conventions import GRAVITY, IMU_SITES, SEGMENT_INDEX
 from kinefuse.synthesis.imus import ImuFaults
-from kinefuse.synthesis.sites import site_offsets
+from kinefuse.synthesis.sites import outward, surface_sites
 from kinefuse.synthesis.variety import MotionWindows
+from kinefuse.synthesis.wobble import NATURAL_HZ, PIVOT_M, SPREAD
 
 STEP: Final = 2
 """Motion is posed at this many times the networks' frame rate, so that derivatives do not alias."""
@@ -64,19 +65,19 @@ def readings(
     worn : (B, T, 13)
     """
     count, faults = len(motion.shape), wear.faults
-    R = motion.R_world_segment[:, :, list(SITES)] @ _mountings(count, wear, rng)[:, None]
-    offsets = _offsets(motion.rest_positions) + faults.place_sd_m * torch.randn(count, len(SITES), 3, generator=rng)
-    place = motion.positions[:, :, list(SITES)] + torch.einsum(
-        "btsij,bsj->btsi", motion.R_world_segment[:, :, list(SITES)], offsets
-    )
-    width = float(0.7 + 0.6 * torch.rand(1, generator=rng))
-    place = _smooth(place, width)
+    R_segment = motion.R_world_segment[:, :, list(SITES)]
+    places, per_shape = _places()
+    offsets = places + torch.einsum("bs,spi->bpi", motion.shape, per_shape)
+    offsets = offsets + faults.place_sd_m * torch.randn(count, len(SITES), 3, generator=rng)
+    place = motion.positions[:, :, list(SITES)] + torch.einsum("btsij,bsj->btsi", R_segment, offsets)
+    place = _smooth(place, _between(0.4, 0.8, rng))
     force = functional.pad((place[:, 2:] - 2 * place[:, 1:-1] + place[:, :-2]) * rate_hz**2, (0, 0, 0, 0, 1, 1))
     force[..., 1] += GRAVITY
+    R = R_segment @ _tilt(R_segment, force, faults, rng) @ _mountings(count, wear, rng)[:, None]
     force = torch.einsum("btsji,btsj->btsi", R, force)
     turn = roma.rotmat_to_rotvec(R[:, :-1].transpose(-1, -2) @ R[:, 1:]) * rate_hz
     rate = functional.pad(0.5 * (turn[:, 1:] + turn[:, :-1]), (0, 0, 0, 0, 1, 1))
-    signals = _smooth(torch.cat([rate, force], dim=-1), width)[:, MARGIN:-MARGIN:STEP]
+    signals = _smooth(torch.cat([rate, force], dim=-1), _between(0.4, 0.8, rng))[:, MARGIN:-MARGIN:STEP]
     signals = signals + _device_errors(signals.shape, faults, rng)
     return signals[..., :3], signals[..., 3:], _worn(motion.inside[:, MARGIN:-MARGIN:STEP], wear, rng)
 
@@ -89,22 +90,28 @@ def _mountings(count: int, wear: WearConfig, rng: torch.Generator) -> torch.Tens
 
 
 @cache
-def _site_map() -> tuple[torch.Tensor, torch.Tensor]:
-    """Sensor places as a linear function of rest joints: constant (39,) and matrix (39, 66)."""
-    flat = len(SEGMENTS) * 3
-
-    def places(rest: np.ndarray) -> np.ndarray:
-        found = site_offsets(rest.reshape(-1, 3))
-        return np.concatenate([found[name] for name in IMU_SITES])
-
-    constant = places(np.zeros(flat))
-    matrix = np.stack([places(row) - constant for row in np.eye(flat)], axis=1)
-    return torch.as_tensor(constant, dtype=torch.float32), torch.as_tensor(matrix, dtype=torch.float32)
+def _places() -> tuple[torch.Tensor, torch.Tensor]:
+    """Sensors on the skin from their segment's joint: mean (13, 3), and per unit of shape (10, 13, 3), metres."""
+    mean, per_shape = surface_sites()
+    return torch.as_tensor(mean, dtype=torch.float32), torch.as_tensor(per_shape, dtype=torch.float32)
 
 
-def _offsets(rest_positions: torch.Tensor) -> torch.Tensor:
-    constant, matrix = _site_map()
-    return (constant + rest_positions.flatten(1) @ matrix.T).unflatten(1, (len(SITES), 3))
+def _tilt(R_segment: torch.Tensor, force: torch.Tensor, faults: ImuFaults, rng: torch.Generator) -> torch.Tensor:
+    """Rotations (B, n, 13, 3, 3) of sensors on soft tissue that gives way to a force (B, n, 13, 3), world, m/s².
+
+    That of `kinefuse.synthesis.wobble` well below its resonance, where the displacement is in step with the force.
+    """
+    natural = 2 * np.pi * torch.tensor([NATURAL_HZ[name] for name in IMU_SITES], dtype=torch.float32)
+    share = faults.tissue * torch.rand(len(force), len(SITES), generator=rng)
+    share = share * torch.exp(-2 * SPREAD * torch.randn(len(force), len(SITES), generator=rng))
+    felt = torch.einsum("btsji,btsj->btsi", R_segment, force)
+    moved = -(share / natural**2)[:, None, :, None] * (felt - felt[:, 1:2])
+    normal = torch.as_tensor(np.stack([outward(name) for name in IMU_SITES]), dtype=torch.float32)
+    return roma.rotvec_to_rotmat(torch.linalg.cross(normal.expand_as(moved), moved) / PIVOT_M)
+
+
+def _between(low: float, high: float, rng: torch.Generator) -> float:
+    return low + (high - low) * float(torch.rand(1, generator=rng))
 
 
 def _smooth(values: torch.Tensor, width: float) -> torch.Tensor:

@@ -73,7 +73,7 @@ class Learner(lightning.LightningModule):
 
     def training_step(self, example: Example, _: int) -> torch.Tensor:
         torch.manual_seed(self.seed + self.global_step)
-        self.network.trunk_in_bfloat16 = True
+        self.network.trunk_in_bfloat16 = True  # type: ignore[assignment]
         loss = self._loss(example)
         self.log("loss", loss, prog_bar=True)
         return loss
@@ -88,7 +88,7 @@ class Learner(lightning.LightningModule):
         return torch.stack(losses).sum()
 
     def validation_step(self, example: Example, _: int) -> None:
-        self.network.trunk_in_bfloat16 = False
+        self.network.trunk_in_bfloat16 = False  # type: ignore[assignment]
         answer = self.network(example.signals)
         rotations = answer.R_world_segment if self.has_place else turned_to(answer, example)
         found = scores(rotations.cpu(), example.R_world_segment.cpu(), example.inside.cpu())
