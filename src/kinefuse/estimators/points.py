@@ -85,19 +85,52 @@ def _with_midpoints(centers: JointCenters) -> JointCenters:
                 centers,
                 names=(*centers.names, name),
                 positions=np.concatenate([centers.positions, two.positions.mean(1, keepdims=True)], axis=1),
-                covariance=None,
+                covariance=_with_last(centers.covariance, two.covariance),
                 interpolated=None if filled is None else np.concatenate([centers.interpolated, filled], axis=1),
             )
     return centers
 
 
+def _with_last(covariance: np.ndarray | None, of_two: np.ndarray | None) -> np.ndarray | None:
+    """Return covariances (T, K + 1, 3, 3) with that of the middle of two points (T, 2, 3, 3) that err independently."""
+    if covariance is None or of_two is None:
+        return None
+    return np.concatenate([covariance, of_two.sum(1, keepdims=True) / 4], axis=1)
+
+
 def points_on_grid(centers: JointCenters, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return keypoints (N, 26, 3) metres and their confidence (N, 26) at times (N,): one where seen, else zero."""
+    """Return keypoints (N, 26, 3) metres and their confidence (N, 26) at times (N,): zero where missing.
+
+    Elsewhere it is what training takes it to be: `camera_noise.confidence_of` the covariance, or one without any.
+    """
     sampled = resample(centers.time, centers.positions, grid)
     points, confidence = np.zeros((len(grid), len(KEYPOINTS), 3)), np.zeros((len(grid), len(KEYPOINTS)))
     index = [KEYPOINTS.index(name) for name in centers.names]
-    points[:, index], confidence[:, index] = np.nan_to_num(sampled.values), sampled.known
+    points[:, index], confidence[:, index] = np.nan_to_num(sampled.values), sampled.known * _certainty(centers, grid)
     return points, confidence
+
+
+def _certainty(centers: JointCenters, grid: np.ndarray) -> np.ndarray:
+    """Confidence (N, K) of the nearest frame that has one."""
+    if centers.covariance is None:
+        return np.ones((len(grid), len(centers.names)))
+    from kinefuse.synthesis.camera_noise import confidence_of
+
+    told = confidence_of(torch.as_tensor(centers.covariance)).numpy()
+    out = np.ones((len(grid), len(centers.names)))
+    for k in range(len(centers.names)):
+        known = np.flatnonzero(told[:, k] > 0)
+        if len(known):
+            time = centers.time[known]
+            out[:, k] = told[known[nearest_index(time, grid)], k]
+    return out
+
+
+def nearest_index(time: np.ndarray, new_time: np.ndarray) -> np.ndarray:
+    """Return the index (N,) of the nearest of increasing times (T,) for times (N,)."""
+    after = np.clip(np.searchsorted(time, new_time), 0, len(time) - 1)
+    before = np.maximum(after - 1, 0)
+    return np.where(new_time - time[before] < time[after] - new_time, before, after)
 
 
 def provenance_by_points(centers: JointCenters, body: BodyModel, shape: np.ndarray) -> np.ndarray:
