@@ -27,6 +27,8 @@ def train(
 ) -> None:
     """Train a network on motion capture; write its weights, checkpoints and logs."""
     _check_extra()
+    from lightning.pytorch.utilities import rank_zero_only
+
     from kinefuse.training.run import run_config, train_network
 
     config = run_config(
@@ -34,7 +36,8 @@ def train(
         validate_every=validate_every, devices=devices, nodes=nodes, progress=not quiet,
     )  # fmt: skip
     weights = train_network(config, data, resume=resume, overwrite=overwrite)
-    typer.echo(str(weights) if quiet else f"weights: {weights}; log: {config.out / 'log' / 'metrics.csv'}")
+    told = str(weights) if quiet else f"weights: {weights}; log: {config.out / 'log' / 'metrics.csv'}"
+    rank_zero_only(typer.echo)(told)
 
 
 def _check_extra() -> None:

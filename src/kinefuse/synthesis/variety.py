@@ -48,6 +48,7 @@ class VarietyConfig:
     compose : share of windows whose upper body is another clip's
     amplitude : share by which movements about the window's mean pose may be larger or smaller
     turns : size of the smooth random rotations of every joint, in units of `TURN_SD_DEG`
+    yaw : every window heads anywhere; what a network learns that does not see windows facing one way
     """
 
     shape: bool = True
@@ -56,6 +57,7 @@ class VarietyConfig:
     compose: float = 0.25
     amplitude: float = 0.25
     turns: float = 1.0
+    yaw: bool = True
 
 
 @dataclass(frozen=True)
@@ -158,8 +160,10 @@ class MotionStore:
         matrices = roma.unitquat_to_rotmat(local)
         if self.variety.turns:
             matrices = matrices @ _random_turns(count, frames, rate_hz, self.variety.turns, rng)
-        world = world_from_local(matrices)
         shape, rest, points = self._bodies(chosen, rng)
+        if self.variety.yaw:
+            matrices, root = _turned(matrices, root, rng)
+        world = world_from_local(matrices)
         return MotionWindows(world, joint_positions(world, root, rest[:, None]), inside, rest, points, shape)
 
     def _cut(
@@ -172,7 +176,8 @@ class MotionStore:
         spare = last - step * (frames - 1)
         begin = torch.rand(len(chosen), generator=rng) * spare
         at = begin[:, None] + step[:, None] * torch.arange(frames)
-        inside = (at >= 0) & (at <= last[:, None])
+        # Rounding must not put the ends of a clip outside of it.
+        inside = (at > -1e-3) & (at < last[:, None] + 1e-3)
         at = at.clamp_min(0).minimum(last[:, None])
         low = at.floor().long().minimum(self.lengths[chosen, None] - 2).clamp_min(0)
         share = (at - low)[..., None]
@@ -226,6 +231,14 @@ def _unit(quaternions: torch.Tensor) -> torch.Tensor:
 def _mirrored(local: torch.Tensor) -> torch.Tensor:
     """Quaternions (..., 22, 4), scalar last, of the motion's mirror image in the plane Z = 0."""
     return local[..., _MIRROR, :] * torch.tensor([-1.0, -1.0, 1.0, 1.0])
+
+
+def _turned(local: torch.Tensor, root: torch.Tensor, rng: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Local rotations (B, n, 22, 3, 3) and roots (B, n, 3), each window turned about the vertical by any angle."""
+    yaw = 2 * np.pi * torch.rand(len(local), 1, generator=rng)
+    turn = roma.rotvec_to_rotmat(yaw * torch.tensor([0.0, 1.0, 0.0]))[:, None]
+    pelvis = turn[:, :, None] @ local[:, :, :1]
+    return torch.cat([pelvis, local[:, :, 1:]], dim=2), (turn @ root[..., None])[..., 0]
 
 
 def _random_turns(count: int, frames: int, rate_hz: float, size: float, rng: torch.Generator) -> torch.Tensor:

@@ -82,7 +82,8 @@ def make_trainer(
         accelerator="auto",
         devices=devices,
         num_nodes=nodes,
-        strategy="ddp" if several else "auto",
+        # Heads whose loss has no weight, and what a fusion does not use of its parts, get no gradient.
+        strategy="ddp_find_unused_parameters_true" if several else "auto",
         max_steps=steps,
         val_check_interval=validate_every,
         check_val_every_n_epoch=None,

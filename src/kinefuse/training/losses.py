@@ -90,7 +90,8 @@ class Loss:
         return parts
 
     def _places(self, rotations: torch.Tensor, answer: Prediction, example: Example) -> dict[str, torch.Tensor]:
-        rest = self.joints_mean + torch.einsum("bs,sji->bji", answer.shape, self.joints_basis)
+        mean, basis = self.joints_mean.to(answer.shape.device), self.joints_basis.to(answer.shape.device)
+        rest = mean + torch.einsum("bs,sji->bji", answer.shape, basis)
         posed = joint_positions(rotations, torch.zeros_like(answer.root), rest[:, None])
         truth = example.positions - example.positions[:, :, :1]
         parts = {"joints": _mean(self._size((posed - truth).pow(2).sum(-1)), example.inside)}

@@ -4,10 +4,12 @@ import difflib
 import logging
 import warnings
 from dataclasses import asdict, dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any, Final
 
 import torch
+from torch import nn
 from torch.utils.data import DataLoader
 
 from kinefuse.errors import KinefuseError
@@ -23,7 +25,9 @@ VALIDATION_BATCH: Final = 32
 MODALITIES: Final = {"videonet": (True, False), "imunet": (False, True), "fusionnet": (True, True)}
 """Whether a network sees points, and sensors."""
 
-AS_RECORDED: Final = VarietyConfig(shape=False, mirror=False, time_warp=0.0, compose=0.0, amplitude=0.0, turns=0.0)
+AS_RECORDED: Final = VarietyConfig(
+    shape=False, mirror=False, time_warp=0.0, compose=0.0, amplitude=0.0, turns=0.0, yaw=False
+)
 
 LEARN_PRESETS: Final[dict[str, LearnConfig]] = {
     "default": LearnConfig(),
@@ -50,8 +54,8 @@ class RunConfig:
     variety, difficulty : of the examples
     validation_windows : how many windows each validation looks at
     seed : of everything random
-    start : folder with weights to begin with: of the same network, or of FusionNet's two parts; None starts anew, a
-        FusionNet whose parts do not learn with the shipped ones
+    start : folder with weights to begin with: of the same network, or else of FusionNet's two parts; None starts anew,
+        a FusionNet whose parts do not learn with the shipped ones
     validate_every : steps between validations and checkpoints
     devices, nodes : processes on a machine, and machines
     progress : whether to show a bar
@@ -132,6 +136,7 @@ def train_network(config: RunConfig, data: Path, *, resume: bool = False, overwr
     checkpoint = config.out / "last.ckpt"
     _check_folder(config, checkpoint, resume, overwrite)
     clips = clips_of(data)
+    _quiet()
     learner = make_learner(config)
     meter = Meter(config.learn.batch)
     batches = Batches(make_examples(config, clips[0], learner), config.learn.batch, learner, meter)
@@ -145,14 +150,17 @@ def train_network(config: RunConfig, data: Path, *, resume: bool = False, overwr
         progress=config.progress,
     )
     loaders = DataLoader(batches, batch_size=None), validation_loader(config, clips[1], learner)
-    _quiet()
+    if trainer.is_global_zero:
+        _make_room(config.out, checkpoint, resume)
     try:
         trainer.fit(learner, *loaders, ckpt_path=str(checkpoint) if resume else None, weights_only=False)
     except torch.OutOfMemoryError as error:
         raise KinefuseError(
-            f"The device ran out of memory with batches of {config.learn.batch} windows; give a smaller --batch and "
-            "go on with --resume."
+            f"The device ran out of memory with batches of {config.learn.batch} windows; free some and go on with "
+            "--resume, or begin anew with a smaller --batch."
         ) from error
+    except SystemExit as error:  # what Lightning makes of Ctrl-C
+        raise KeyboardInterrupt from error
     weights = config.out / f"{config.network}.safetensors"
     if trainer.is_global_zero:
         save_network(weights, config.network, learner.network)
@@ -172,11 +180,25 @@ def _check_folder(config: RunConfig, checkpoint: Path, resume: bool, overwrite: 
         raise KinefuseError(f"{config.out}: cannot be made ({error.strerror}); name another folder.") from error
 
 
+def _make_room(out: Path, checkpoint: Path, resume: bool) -> None:
+    """Put the log of the run that is resumed aside, as a new one takes its name; what is begun anew goes.
+
+    Without that, a new run that ends before its first checkpoint would leave the one of the old run to be resumed.
+    """
+    log = out / "log" / "metrics.csv"
+    if not resume:
+        checkpoint.unlink(missing_ok=True)
+    elif log.exists():
+        log.rename(next(free for n in count(1) if not (free := log.with_name(f"metrics_{n}.csv")).exists()))
+
+
 def _check_checkpoint(config: RunConfig, checkpoint: Path) -> None:
     try:
         stored = torch.load(checkpoint, map_location="cpu", weights_only=True).get("kinefuse", {})
     except Exception as error:  # whatever a damaged archive makes torch, pickle or zipfile raise
-        raise KinefuseError(f"{checkpoint}: expected a checkpoint ({error}); begin anew with --overwrite.") from error
+        raise KinefuseError(
+            f"{checkpoint}: expected a checkpoint, but it is damaged or something else; begin anew with --overwrite."
+        ) from error
     wanted = _identity(config)
     differ = [name for name, value in wanted.items() if stored.get(name) != value]
     if differ:
@@ -195,15 +217,30 @@ def make_learner(config: RunConfig) -> Learner:
     torch.manual_seed(config.seed)
     presets = PRESETS[config.network]
     network = NETWORKS[config.network](presets.get(config.preset, presets["paper"]))
-    own = None if config.start is None else config.start / f"{config.network}.safetensors"
-    if own is not None and own.exists():
-        network.load_state_dict(load_network(config.network, own).state_dict())
-    elif config.network == "fusionnet" and not network.config.train_parts:  # type: ignore[union-attr]
-        for name, part in (("videonet", "video"), ("imunet", "imu")):
-            path = None if config.start is None else config.start / f"{name}.safetensors"
-            getattr(network, part).load_state_dict(load_network(name, path).state_dict())
+    _begin(network, config)
     has_place = config.network != "imunet"
     return Learner(network, config.learn, has_place=has_place, seed=config.seed, identity=_identity(config))
+
+
+def _begin(network: nn.Module, config: RunConfig) -> None:
+    """Give a network the weights to begin with: its own where the folder has them, else those of a fusion's parts."""
+    own = None if config.start is None else config.start / f"{config.network}.safetensors"
+    is_fusion = config.network == "fusionnet"
+    if own is not None and (own.exists() or not is_fusion):
+        _take(network, config.network, own)
+    elif is_fusion and (config.start is not None or not network.config.train_parts):  # type: ignore[union-attr]
+        for name, part in (("videonet", "video"), ("imunet", "imu")):
+            path = None if config.start is None else config.start / f"{name}.safetensors"
+            _take(getattr(network, part), name, path)
+
+
+def _take(network: nn.Module, name: str, path: Path | None) -> None:
+    try:
+        network.load_state_dict(load_network(name, path).state_dict())
+    except RuntimeError as error:
+        raise KinefuseError(
+            f"{path or name}: weights of another preset were found; name a folder with those of this one."
+        ) from error
 
 
 def clips_of(data: Path) -> tuple[list[PreparedClip], list[PreparedClip]]:
