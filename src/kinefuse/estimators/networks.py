@@ -69,7 +69,7 @@ class VideoNetEstimator:
 
 @dataclass(frozen=True, kw_only=True)
 class ImuNetEstimator:
-    """Pose from inertial sensors alone, without calibration of how they are put on.
+    """Pose from inertial sensors alone; a held pose helps to tell how they are put on, but none is needed.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ class ImuNetEstimator:
         KinefuseError
             If it has none that can be used, they have no time or clock in common, or the network's weights are missing.
         """
-        worn = usable_sensors(recording.imus, self.name)
+        worn = usable_sensors(recording.imus, self.name, recording.poses)
         clock = common_clock(worn.sensors, self.name)
         time = common_times(worn.sensors, self.name)
         network = self.network or shipped(self.name)
@@ -126,7 +126,7 @@ class FusionNetEstimator:
         centers = keypoints_of(joint_centers_of(recording, self.name), self.name)
         if not recording.imus:
             raise KinefuseError(f"{self.name} needs inertial sensors beside the points; without any, use videonet.")
-        worn = usable_sensors(recording.imus, self.name)
+        worn = usable_sensors(recording.imus, self.name, recording.poses)
         require_trial_clock(worn.sensors, self.name)
         network = self.network or shipped(self.name)
         grid = network_grid(centers.time, network)

@@ -9,9 +9,10 @@ import numpy as np
 from kinefuse.body.fit_points import bridged
 from kinefuse.conventions import IMU_SITES, INFERRED, INTERPOLATED, MEASURED, SEGMENT_INDEX, SEGMENTS
 from kinefuse.errors import KinefuseError
+from kinefuse.inertial.mounting import PoseMounting, mount_by_pose
 from kinefuse.inertial.resampling import LONGEST_GAP_S, resample
 from kinefuse.inertial.sampling import single_step
-from kinefuse.recordings import Imu
+from kinefuse.recordings import HeldPose, Imu
 from kinefuse.rotations import rotvec_from_matrix
 
 FASTEST_OUTPUT_HZ: Final = 100.0
@@ -34,8 +35,8 @@ class Worn:
     notes: tuple[str, ...]
 
 
-def usable_sensors(imus: Sequence[Imu], estimator: str) -> Worn:
-    """Choose one sensor for each of the 13 sites.
+def usable_sensors(imus: Sequence[Imu], estimator: str, poses: Sequence[HeldPose] = ()) -> Worn:
+    """Choose one sensor for each of the 13 sites, and find how it is mounted if a pose was held.
 
     Raises
     ------
@@ -56,9 +57,9 @@ def usable_sensors(imus: Sequence[Imu], estimator: str) -> Worn:
         _left_out([i for there in able.values() for i in there[1:]], "another one is on the same segment"),
         _derived([i for i in chosen if not _has_rate(i)]),
         _not_worn(chosen),
-        _mounted_somehow([i for i in chosen if i.R_segment_sensor is None]),
     ]
-    return Worn(chosen, tuple(note for note in notes if note))
+    mounted, told = _mounted(chosen, poses)
+    return Worn(mounted, tuple(note for note in (*notes, *told) if note))
 
 
 def has_signals(imu: Imu) -> bool:
@@ -84,6 +85,28 @@ def _derived(imus: Sequence[Imu]) -> str:
 def _not_worn(sensors: Sequence[Imu]) -> str:
     bare = [site for site in IMU_SITES if site not in {imu.segment for imu in sensors}]
     return f"No sensor on {', '.join(bare)}: the network guesses how they move from the others." if bare else ""
+
+
+def _mounted(chosen: Sequence[Imu], poses: Sequence[HeldPose]) -> tuple[tuple[Imu, ...], list[str]]:
+    """Return sensors with the mounting that the first held pose tells, hanging arms before arms held out, and notes."""
+    notes = []
+    if poses and any(imu.R_segment_sensor is None for imu in chosen):
+        pose = min(poses, key=lambda held: held.kind)
+        found = mount_by_pose(chosen, pose)
+        chosen, notes = found.imus, [_by_pose(found, pose)]
+    return tuple(chosen), [*notes, _mounted_somehow([i for i in chosen if i.R_segment_sensor is None])]
+
+
+def _by_pose(found: PoseMounting, pose: HeldPose) -> str:
+    held = f"the pose held from {pose.start_s:g} to {pose.end_s:g} s"
+    if not found.mounted:
+        return f"No sensor was still during {held}, so it tells no mounting; check its times."
+    forward = "its lid, which is taken to face away from the skin" if found.lid else "its axes, nearly the segment's"
+    shared = ", and one heading from all devices together" if found.one_heading else ""
+    return (
+        f"How {len(found.mounted)} of the sensors are mounted follows from {held}: up from gravity, forward from "
+        f"{forward}{shared}. Give q_segment_sensor where that is wrong."
+    )
 
 
 def _mounted_somehow(imus: Sequence[Imu]) -> str:

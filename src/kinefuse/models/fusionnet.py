@@ -40,7 +40,7 @@ class FusionNetConfig:
 
     video: VideoNetConfig = field(default_factory=VideoNetConfig)
     imu: ImuNetConfig = field(default_factory=ImuNetConfig)
-    trunk: TrunkConfig = field(default_factory=lambda: TrunkConfig(depth=4))
+    trunk: TrunkConfig = field(default_factory=lambda: TrunkConfig(depth=4, embed_frames=1))
     aligned: bool = True
     steps: int = 4
     train_parts: bool = False

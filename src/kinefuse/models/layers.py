@@ -23,6 +23,7 @@ class TrunkConfig:
     heads : of the attention
     mlp_ratio : width of a block's inner layer, in widths of a token
     drop : share of blocks that are skipped in training (stochastic depth, Huang et al. 2016)
+    embed_frames : frames that the first layer of "frames" sees at once, an odd number
     """
 
     kind: str = "frames"
@@ -31,6 +32,7 @@ class TrunkConfig:
     heads: int = 6
     mlp_ratio: float = 2.0
     drop: float = 0.1
+    embed_frames: int = 5
 
 
 class Attention(nn.Module):
@@ -88,7 +90,8 @@ class FrameTrunk(nn.Module):
 
     def __init__(self, config: TrunkConfig, inputs: int, channels: int, window: int) -> None:
         super().__init__()
-        self.embed = nn.Conv1d(inputs * channels, config.width, 5, padding=2)
+        reach = config.embed_frames // 2
+        self.embed = nn.Conv1d(inputs * channels, config.width, config.embed_frames, padding=reach)
         self.position = nn.Parameter(0.02 * torch.randn(window, config.width))
         self.blocks = blocks(config)
         self.norm = nn.LayerNorm(config.width)
