@@ -21,7 +21,7 @@ from kinefuse.estimators.sensors import (
     usable_sensors,
 )
 from kinefuse.inertial.resampling import even_grid
-from kinefuse.recordings import Imu, JointCenters
+from kinefuse.recordings import HeldPose, Imu, JointCenters
 from kinefuse.rotations import matrix_from_rotvec
 
 RATE = np.array([0.3, -0.2, 0.5])
@@ -166,6 +166,24 @@ def test_a_whole_calibrated_set_needs_no_words() -> None:
     assert usable_sensors(calibrated, "imunet").notes == ()
     unknown = usable_sensors([*calibrated[1:], sensor("pelvis")], "imunet").notes
     assert "How 1 of the sensors" in unknown[0]
+
+
+def test_a_held_pose_tells_the_mounting() -> None:
+    imus = [sensor(site, specific_force=np.tile([GRAVITY, 0.0, 0.0], (400, 1))) for site in ("pelvis", "thigh_l")]
+    poses = (HeldPose(kind="t", start_s=2.0, end_s=3.0), HeldPose(kind="n", start_s=0.0, end_s=1.0))
+    worn = usable_sensors(imus, "imunet", poses)
+    assert all(imu.R_segment_sensor is not None for imu in worn.sensors)
+    assert any("pose held from 0 to 1 s" in note for note in worn.notes)
+    assert not any("not given" in note for note in worn.notes)
+    known = [replace(imu, R_segment_sensor=np.eye(3)) for imu in imus]
+    assert usable_sensors(known, "imunet", poses).sensors == tuple(known)
+
+
+def test_a_pose_at_another_time_tells_nothing() -> None:
+    worn = usable_sensors([sensor("pelvis")], "imunet", [HeldPose(kind="n", start_s=70.0, end_s=71.0)])
+    assert worn.sensors[0].R_segment_sensor is None
+    assert any("check its times" in note for note in worn.notes)
+    assert any("not given" in note for note in worn.notes)
 
 
 def test_no_sensor_is_one_sentence() -> None:
