@@ -247,23 +247,26 @@ def _write(
     from kinefuse.body.models import load_anny
     from kinefuse.cli.quality import make_quality
     from kinefuse.cli.truth import compare_with_truth
+    from kinefuse.estimators.registry import WITHOUT_PLACE
     from kinefuse.formats.results import write_result
     from kinefuse.report.page import render_report
 
     body = load_anny() if motion.body_name == load_anny().name else None
     name, reason, seed = made
+    no_place = name in WITHOUT_PLACE
+    seen = replace(prepared.recording, views=(), joint_centers=None) if no_place else prepared.recording
     quality = make_quality(
         motion,
-        prepared.recording,
+        seen,
         estimator=name,
         reason=reason,
         seed=seed,
         findings=prepared.findings,
         measured=prepared.measured,
         body=body,
-        truth=None if truth is None else compare_with_truth(motion, truth),
+        truth=None if truth is None else compare_with_truth(motion, truth, align_heading=no_place),
     )
     told = {key: value for key, value in quality.items() if key not in {"motion", "truth"}}  # the report has its own
-    page = render_report(motion, told, recording=prepared.recording, body=body, truth=truth)
+    page = render_report(motion, told, recording=seen, body=body, truth=truth)
     refined = prepared.recording.cameras if "refinement" in prepared.measured else ()
     write_result(out, motion, quality, overwrite=overwrite, report=page, cameras=refined)

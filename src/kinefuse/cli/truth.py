@@ -7,12 +7,13 @@ from kinefuse.metrics.groups import GROUPS
 from kinefuse.motion import Motion
 
 
-def compare_with_truth(motion: Motion, truth: Motion) -> dict[str, Any]:
+def compare_with_truth(motion: Motion, truth: Motion, *, align_heading: bool = False) -> dict[str, Any]:
     """Return errors for ``quality.json``, by groups of joints, by joint and by coordinate.
 
     Parameters
     ----------
     motion, truth
+    align_heading : take one heading and one place from the truth, for a motion that has none of its own
 
     Returns
     -------
@@ -24,7 +25,7 @@ def compare_with_truth(motion: Motion, truth: Motion) -> dict[str, Any]:
     KinefuseError
         If the two have no time in common.
     """
-    comparison = compare_motions(motion, truth)
+    comparison = compare_motions(motion, truth, align_heading=align_heading)
     return {
         "frames": comparison.frames,
         "groups": {group: comparison.summary(group) for group in GROUPS},

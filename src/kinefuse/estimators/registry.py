@@ -26,6 +26,9 @@ ESTIMATORS: dict[str, Callable[[], Estimator]] = {
 FOR_POINTS: Final = "smplify3d"
 """The best one for points without sensors, by the validation subjects; markers are always `smplify3d`'s."""
 
+WITHOUT_PLACE: Final = frozenset({"imunet"})
+"""Those that know neither place nor heading, so that neither can be compared with what cameras saw."""
+
 
 def make_estimator(name: str) -> Estimator:
     """Return the estimator called `name`.

@@ -8,22 +8,18 @@ from dataclasses import dataclass, replace
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
 from kinefuse.errors import KinefuseError
 from kinefuse.estimators.base import Estimator
-from kinefuse.estimators.registry import make_estimator
+from kinefuse.estimators.registry import WITHOUT_PLACE, make_estimator
 from kinefuse.evaluation.floor import MEAN_POSE, MeanPose
 from kinefuse.evaluation.material import Clip, Progress
 from kinefuse.evaluation.recordings import RECORDED, Conditions, make_recording, point_error_m
 from kinefuse.evaluation.scores import ClipScore
 from kinefuse.metrics.compare import compare_motions
 from kinefuse.recordings import Recording
-
-INERTIAL_ONLY: Final = ("imunet", "imu-kinematics")
-"""Estimators that look at IMUs alone, which tell neither where somebody stands nor where north is."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +142,7 @@ def _noise(conditions: Conditions | None) -> str:
 
 def knows_no_heading(name: str, recording: Recording) -> bool:
     """Return whether an estimator cannot know heading and place, so that one constant of each is forgiven."""
-    return re.split("[:=]", name)[0] in INERTIAL_ONLY or (name == MEAN_POSE and recording.joint_centers is None)
+    return re.split("[:=]", name)[0] in WITHOUT_PLACE or (name == MEAN_POSE and recording.joint_centers is None)
 
 
 @cache
