@@ -69,6 +69,8 @@ def truth_lines(truth: Mapping[str, Any]) -> list[str]:
     """Return the errors against the truth, one line a group of joints; none without a truth."""
     lines = []
     groups = truth.get("groups", {})
+    rooted = truth.get("aligned") == "heading"
+    places, of = ("mpjpe_root_mm", "joint centres about the root") if rooted else ("mpjpe_mm", "joint centres")
     for key, name in GROUP_NAMES.items():
         group = groups.get(key)
         if group is None:
@@ -76,7 +78,7 @@ def truth_lines(truth: Mapping[str, Any]) -> list[str]:
         parts = [
             f"angles {number(group.get('angle_rmse_deg'), '.1f')}°",
             f"orientations {number(group.get('geodesic_deg'), '.1f')}°",
-            f"joint centres {number(group.get('mpjpe_mm'), '.0f')} mm",
+            f"{of} {number(group.get(places), '.0f')} mm",
         ]
         lines.append(f"error against the truth, {name}: {', '.join(parts)}")
     return lines

@@ -17,8 +17,9 @@ def compare_with_truth(motion: Motion, truth: Motion, *, align_heading: bool = F
 
     Returns
     -------
-    ``frames`` compared; ``groups`` with one row each for ``lower``, ``upper`` and ``all``; ``rows`` with all that
-    `kinefuse.metrics.compare.Comparison.rows` tells. Degrees and millimetres.
+    ``frames`` compared; ``aligned`` to the truth's heading or to none; ``groups`` with one row each for ``lower``,
+    ``upper`` and ``all``; ``rows`` with all that `kinefuse.metrics.compare.Comparison.rows` tells. Degrees and
+    millimetres.
 
     Raises
     ------
@@ -28,6 +29,7 @@ def compare_with_truth(motion: Motion, truth: Motion, *, align_heading: bool = F
     comparison = compare_motions(motion, truth, align_heading=align_heading)
     return {
         "frames": comparison.frames,
+        "aligned": "heading" if align_heading else "none",
         "groups": {group: comparison.summary(group) for group in GROUPS},
         "rows": comparison.rows(),
     }
