@@ -137,7 +137,7 @@ def angle_rows(result: Result) -> list[str]:
     return lines
 
 
-def draw_overlay(result: Result) -> None:
+def draw_overlay(result: Result, figure: Path = FIGURE) -> None:
     """Draw the fitted skeleton over one frame of each camera."""
     tiles = []
     for view, frame in zip(result.prepared.recording.views, OVERLAY_FRAMES, strict=True):
@@ -154,7 +154,7 @@ def draw_overlay(result: Result) -> None:
         top = int(np.clip(person[1] - 520, 0, image.shape[0] - 1040))
         left = int(np.clip(person[0] - 370, 0, image.shape[1] - 600))
         tiles.append(cv2.resize(image[top : top + 1040, left : left + 600], (300, 520), interpolation=cv2.INTER_AREA))
-    cv2.imwrite(str(FIGURE), np.hstack(tiles), [cv2.IMWRITE_JPEG_QUALITY, 85])
+    cv2.imwrite(str(figure), np.hstack(tiles), [cv2.IMWRITE_JPEG_QUALITY, 85])
 
 
 def draw_skeleton(image: np.ndarray, pixels: np.ndarray) -> None:
