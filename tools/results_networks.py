@@ -1,6 +1,6 @@
 """Make ``docs/results/networks.md``: shipped networks and their peers on people whom nobody trained on.
 
-Usage: python tools/results_networks.py [--data build/motion.npz] [--clips 6] [--only peers|networks]
+Usage: python tools/results_networks.py [--data build/motion.npz] [--clips 3] [--only peers|networks]
 
 Each run of `kinefuse evaluate` is kept as JSON beside the data and made again only if it is removed, so the command may
 be interrupted; peers do not change when weights do.
@@ -147,7 +147,7 @@ def main() -> None:
     """Run what has not been run, then write the page."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--data", type=Path, default=ROOT / "build" / "motion.npz")
-    parser.add_argument("--clips", type=int, default=6)
+    parser.add_argument("--clips", type=int, default=3)
     parser.add_argument("--only", choices=ESTIMATORS)
     options = parser.parse_args()
     for run in RUNS:

@@ -153,7 +153,7 @@ def train_network(config: RunConfig, data: Path, *, resume: bool = False, overwr
     if trainer.is_global_zero:
         _make_room(config.out, checkpoint, resume)
     try:
-        trainer.fit(learner, *loaders, ckpt_path=str(checkpoint) if resume else None, weights_only=False)
+        trainer.fit(learner, *loaders, ckpt_path=str(checkpoint) if resume else None, weights_only=True)
     except torch.OutOfMemoryError as error:
         raise KinefuseError(
             f"The device ran out of memory with batches of {config.learn.batch} windows; free some and go on with "
