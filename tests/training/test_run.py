@@ -34,6 +34,20 @@ from kinefuse.training.run import (
 CHECKPOINT = "last.ckpt"
 
 
+@pytest.fixture(scope="module")
+def motion_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A prepared file of four people."""
+    return write_motion_file(tmp_path_factory.mktemp("motion") / "motion.npz")
+
+
+@pytest.fixture(scope="module")
+def trained(motion_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of an uninterrupted run of VideoNet: 20 steps, a checkpoint every 5."""
+    out = tmp_path_factory.mktemp("trained") / "videonet"
+    train_network(tiny_run("videonet", out, 20, validate_every=5), motion_file)
+    return out
+
+
 class Stopped(Exception):
     """What ends a run in the middle of a step."""
 
