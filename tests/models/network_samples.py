@@ -50,5 +50,5 @@ def shaken(network: nn.Module, seed: int = 1, size: float = 0.05) -> nn.Module:
     rng = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter += size * torch.randn(parameter.shape, generator=rng)
+            parameter.add_(size * torch.randn(parameter.shape, generator=rng))
     return network.eval()

@@ -34,8 +34,7 @@ def only(name: str) -> VarietyConfig:
 
 
 def a_clip(frames: int = 121, seed: int = 0) -> PreparedClip:
-    labels = {"subject": "a", "clip": str(seed), "split": "train", "activity": "walking"}
-    return prepare(swinging(frames, seed), **labels)
+    return prepare(swinging(frames, seed), subject="a", clip=str(seed), split="train", activity="walking")
 
 
 def drawn(
