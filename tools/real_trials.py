@@ -82,6 +82,23 @@ def without_pose(recording: Recording) -> Recording:
     return replace(recording, imus=bare, poses=())
 
 
+def tilt_by_gravity(recording: Recording, start_s: float, end_s: float) -> dict[str, float]:
+    """How far segments are tilted in the sagittal plane while they rest, by their accelerometers and the held pose.
+
+    Returns
+    -------
+    By segment, degrees from the held pose about the transverse axis: positive is a thigh raised, a pelvis leaning back.
+    """
+    pose = recording.poses[0]
+    tilts = {}
+    for imu in mount_by_pose(recording.imus, pose).imus:
+        assert imu.R_segment_sensor is not None
+        inside = (imu.time > start_s) & (imu.time < end_s)
+        up = imu.R_segment_sensor @ np.median(imu.specific_force[inside], axis=0)
+        tilts[imu.segment] = float(np.degrees(np.arctan2(up[0], up[1])))
+    return tilts
+
+
 def off_main_axis(recording: Recording, start_s: float, end_s: float) -> dict[str, float]:
     """How far each sensor's transverse axis, as the held pose tells it, is from the axis it turns about in walking.
 

@@ -18,7 +18,8 @@ import torch
 from scipy.signal import find_peaks
 
 from kinefuse.body.angles import joint_angles
-from kinefuse.conventions import SEGMENT_INDEX
+from kinefuse.body.models import load_anny
+from kinefuse.conventions import JOINT_INDEX, SEGMENT_INDEX
 from kinefuse.estimators.networks import ImuNetEstimator, VideoNetEstimator
 from kinefuse.estimators.registry import make_estimator
 from kinefuse.formats.pose2sim import import_pose2sim
@@ -31,7 +32,7 @@ from kinefuse.rotations import matrix_from_euler, yaw_matrix
 from kinefuse.vision.detection import detect_recording
 from kinefuse.vision.preparation import measure_joint_centers
 from real_figures import draw_balancing, draw_knees, draw_opensense, draw_timeline
-from real_trials import REAL, off_main_axis, opensense_trial, qmt_trial, without_pose
+from real_trials import REAL, off_main_axis, opensense_trial, qmt_trial, tilt_by_gravity, without_pose
 from results_balancing import ANGLES, REFERENCES, Result, draw_overlay
 
 ROOT = Path(__file__).parents[1]
@@ -184,6 +185,40 @@ def timeline_rows(posed: Motion, bare: Motion) -> list[str]:
     return rows
 
 
+def sitting_rows(motion: Motion) -> list[str]:
+    """What sitting changes from standing: by the network, and by gravity in the sensors alone."""
+    tilt = tilt_by_gravity(qmt_trial(), *SITTING[0])
+    rows = []
+    for side in "rl":
+        chain = ("pelvis", f"thigh_{side}", f"shank_{side}", f"foot_{side}")
+        pelvis, thigh, shank, foot = (tilt[segment] for segment in chain)
+        by_gravity = {"hip_flexion": thigh - pelvis, "knee_angle": thigh - shank, "ankle_angle": foot - shank}
+        for angle, told in by_gravity.items():
+            rows.append(f"| {angle}_{side} | {change(motion, f'{angle}_{side}'):.0f} | {told:.0f} |")
+    return [*rows, f"| pelvis_tilt | {change(motion, 'pelvis_tilt'):.0f} | {tilt['pelvis']:.0f} |"]
+
+
+def change(motion: Motion, name: str) -> float:
+    """The median while sitting minus that while standing, degrees."""
+    return float(np.median(during(motion, name, SITTING)) - np.median(during(motion, name, STANDING)))
+
+
+def body_row(fit: Fit) -> str:
+    """How tall each estimator takes the man to be, and how far its joints are from the points, medians in mm."""
+    centers = fit.network.prepared.recording.joint_centers
+    assert centers is not None
+    cells = []
+    for motion in (fit.network.motion, fit.smplify):
+        assert motion.shape is not None
+        cells.append(f"{load_anny().stature(motion.shape):.2f}")
+        for joint in ("hip", "knee", "ankle"):
+            points = [centers.positions[:, centers.names.index(f"{joint}_{s}")] for s in "lr"]
+            joints = [motion.positions[:, JOINT_INDEX[f"{joint}_{s}"]] for s in "lr"]
+            apart = np.linalg.norm(np.subtract(points, joints), axis=-1)
+            cells.append(f"{1000 * np.nanmedian(apart):.0f}")
+    return f"| {fit.source} | " + " | ".join(cells) + " |"
+
+
 def strides(motion: Motion, name: str) -> Strides:
     """Cut a knee's walking into strides, each resampled to 101 points from one greatest flexion to the next."""
     curves, durations = [], []
@@ -255,11 +290,13 @@ def main(weights: Path | None) -> None:
             option=" --weights DIR" if weights else "",
             weights="weights of an intermediate state of training" if weights else "the shipped weights",
             videos="\n".join(balancing_rows(fits[0], tables)),
+            bodies="\n".join(body_row(fit) for fit in fits),
             openpose="\n".join(balancing_rows(fits[1], tables)),
             opensense="\n".join(opensense_rows(posed, bare, table)),
             legs=leg_means(posed, table),
             legs_bare=leg_means(bare, table),
             timeline="\n".join(timeline_rows(whole, unposed)),
+            sitting="\n".join(sitting_rows(whole)),
             strides="\n".join(stride_row(name, found) for name, found in knees.items()),
             mountings="\n".join(mounting_rows()),
         ),

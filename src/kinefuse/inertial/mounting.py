@@ -29,7 +29,8 @@ LEAST_LEAN: Final = 0.15
 SAME_HEADING: Final = np.deg2rad(30.0)
 FEWEST_VOTES: Final = 4
 AGREEING_SHARE: Final = 0.6
-"""Of sensors without a common heading so many would agree by chance in less than one trial of a hundred."""
+"""Low enough for legs with shins worn outside and a trunk worn behind. If headings were random, so many would agree
+within `SAME_HEADING` in 5 of 100 trials with eight sensors, 9 with six, 0.4 with four or thirteen (simulated)."""
 
 _SIDES: Final = {
     "pelvis": (-1.0, 0.0, 0.0),
