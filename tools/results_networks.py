@@ -21,9 +21,11 @@ ESTIMATORS: Final = {
     "peers": ("mean-pose", "smplify3d:paper", "smplify3d"),
     "networks": ("videonet", "imunet", "fusionnet"),
 }
+LEVELS: Final = ("--level-mm", "52.6", "--level-mm", "70.5", "--level-mm", "101.1")
 RUNS: Final = {
     "own": ("--noise", "clean", "--noise", "paper", "--noise", "authors", "--noise", "camera"),
-    "levels": ("--noise", "paper", "--level-mm", "52.6", "--level-mm", "70.5", "--level-mm", "101.1"),
+    "levels": ("--noise", "paper", *LEVELS),
+    "coco-levels": ("--points", "coco", "--noise", "paper", *LEVELS),
     "elsewhere": ("--split", "other-laboratory"),
     "coco": ("--points", "coco"),
 }
@@ -135,7 +137,7 @@ def page(data: Path, clips: int) -> str:
         "people": part_table(both("own", data, clips, "people"), "subject"),
         "elsewhere": group_table(both("elsewhere", data, clips, "rows")),
         "actions": part_table(both("elsewhere", data, clips, "activities"), "activity"),
-        "coco": group_table(coco),
+        "coco": group_table(coco + both("coco-levels", data, clips, "rows")),
         "worst": "\n".join(worst_table(both("own", data, clips, "clips"), n) for n in ESTIMATORS["networks"]),
     }
     for name, part in parts.items():

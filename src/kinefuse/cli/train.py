@@ -17,6 +17,10 @@ def train(
     steps: Annotated[int | None, typer.Option(min=1, help="Batches to learn from; the preset's if left out.")] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Windows in a batch; the preset's if left out.")] = None,
     rate: Annotated[float | None, typer.Option(help="Rate of learning; the preset's if left out.")] = None,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(help="A variation to leave out: shape, mirror, time_warp, compose, amplitude, turns or yaw."),
+    ] = None,
     validate_every: Annotated[int, typer.Option(min=1, help="Steps between validations and checkpoints.")] = 500,
     devices: Annotated[int, typer.Option(min=1, help="Processes, one for each GPU.")] = 1,
     nodes: Annotated[int, typer.Option(min=1, help="Machines that train together.")] = 1,
@@ -29,11 +33,12 @@ def train(
     _check_extra()
     from lightning.pytorch.utilities import rank_zero_only
 
+    from kinefuse.synthesis.variety import without as all_but
     from kinefuse.training.run import run_config, train_network
 
     config = run_config(
         network, preset, out or Path(network), steps=steps, batch=batch, rate=rate, seed=seed, start=start,
-        validate_every=validate_every, devices=devices, nodes=nodes, progress=not quiet,
+        validate_every=validate_every, devices=devices, nodes=nodes, progress=not quiet, variety=all_but(without or []),
     )  # fmt: skip
     weights = train_network(config, data, resume=resume, overwrite=overwrite)
     told = str(weights) if quiet else f"weights: {weights}; log: {config.out / 'log' / 'metrics.csv'}"

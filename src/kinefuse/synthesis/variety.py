@@ -5,7 +5,8 @@ slower, larger or smaller movements, the legs of one clip under the arms of anot
 random rotation. How joint centres follow from orientations is geometry, and holds for all of them.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 import numpy as np
@@ -58,6 +59,22 @@ class VarietyConfig:
     amplitude: float = 0.25
     turns: float = 1.0
     yaw: bool = True
+
+
+def without(names: Sequence[str]) -> VarietyConfig:
+    """Return all variations but those named.
+
+    Raises
+    ------
+    KinefuseError
+        If there is none of that name.
+    """
+    known = [f.name for f in fields(VarietyConfig)]
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise KinefuseError(f"No variation is called {', '.join(map(repr, unknown))}; there are: {', '.join(known)}.")
+    off = {f.name: type(f.default)(0) for f in fields(VarietyConfig)}
+    return VarietyConfig(**{name: off[name] for name in names})
 
 
 @dataclass(frozen=True)
