@@ -46,16 +46,16 @@ def test_without_noise_and_mounting_it_is_exact(seed: int) -> None:
 
 def test_without_noise_rounds_lead_to_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
     """Heading and mounting are solved for in turns, which is slow where they are nearly the same: for sensors askew by
-    25° on segments that turn every way, the rounds that are made come within 4°, and more of them ever nearer."""
+    25° on segments that turn every way, the rounds that are made come within 1°, and more of them ever nearer."""
     truth, turn, mounting = some_motion(0)
     weight = torch.ones(2, FRAMES, SITES, dtype=torch.float64)
     apart = []
-    for rounds in (ROUNDS, 12, 200):
+    for rounds in (3, ROUNDS, 200):
         monkeypatch.setattr("kinefuse.models.alignment.ROUNDS", rounds)
         joined, found = joined_rotations(truth, turn, weight)
         apart.append((mean_angle_deg(joined, truth), mean_angle_deg(found, mounting)))
     assert apart[0][0] < 4.0
-    assert apart[1][0] < 0.6 * apart[0][0]
+    assert apart[1][0] < 1.0
     assert apart[2][0] < 0.1
     assert apart[2][1] < 1.0 < apart[1][1] < apart[0][1]
 

@@ -19,6 +19,7 @@ from kinefuse.body.kinematics import joint_positions
 from kinefuse.body.models import load_anny
 from kinefuse.conventions import INTERPOLATED, MEASURED
 from kinefuse.estimators.points import points_on_grid
+from kinefuse.estimators.proportions import fitted_proportions
 from kinefuse.estimators.sensors import SensorGrid
 from kinefuse.estimators.windows import Blended, answer_in_windows, interpolated
 from kinefuse.inertial.resampling import even_grid
@@ -104,6 +105,9 @@ def answer_recording(
         rate, force, worn = _one(sensors.angular_rate), _one(sensors.specific_force), _one(sensors.worn)
         signals = replace(signals, angular_rate=rate, specific_force=force, worn=worn)
     answer = answer_in_windows(network, int(network.config.window), signals, free_heading=centers is None)
+    if centers is not None:
+        shape, root = fitted_proportions(answer.R_world_segment, answer.root, answer.shape, points, confidence)
+        answer = replace(answer, shape=shape, root=root)
     return replace(answer, root=answer.root + middle)
 
 
