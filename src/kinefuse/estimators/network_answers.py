@@ -18,8 +18,8 @@ from kinefuse.body.fit_points import LONGEST_BRIDGE_S, bridged
 from kinefuse.body.kinematics import joint_positions
 from kinefuse.body.models import load_anny
 from kinefuse.conventions import INTERPOLATED, MEASURED
+from kinefuse.estimators.network_proportions import fitted_proportions
 from kinefuse.estimators.points import points_on_grid
-from kinefuse.estimators.proportions import fitted_proportions
 from kinefuse.estimators.sensors import SensorGrid
 from kinefuse.estimators.windows import Blended, answer_in_windows, interpolated
 from kinefuse.inertial.resampling import even_grid

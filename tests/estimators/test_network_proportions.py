@@ -8,7 +8,7 @@ from examples import swinging_motion
 from kinefuse.body.kinematics import joint_positions, points_on_segments
 from kinefuse.body.models import load_anny
 from kinefuse.conventions import KEYPOINTS
-from kinefuse.estimators.proportions import fitted_proportions
+from kinefuse.estimators.network_proportions import fitted_proportions
 
 FRAMES = 120
 
