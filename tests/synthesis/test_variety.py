@@ -14,9 +14,17 @@ from kinefuse.errors import KinefuseError
 from kinefuse.rotations import geodesic_angle
 from kinefuse.synthesis.joint_noise import keypoints_of
 from kinefuse.synthesis.prepared import PreparedClip, prepare
-from kinefuse.synthesis.variety import TURN_SD_DEG, UPPER, MotionStore, MotionWindows, VarietyConfig, _random_turns
+from kinefuse.synthesis.variety import AS_RECORDED as OFF
+from kinefuse.synthesis.variety import (
+    TURN_SD_DEG,
+    UPPER,
+    MotionStore,
+    MotionWindows,
+    VarietyConfig,
+    _random_turns,
+    without,
+)
 
-OFF = VarietyConfig(shape=False, mirror=False, time_warp=0.0, compose=0.0, amplitude=0.0, turns=0.0, yaw=False)
 SWITCHES = {
     "shape": True,
     "mirror": True,
@@ -251,3 +259,10 @@ def test_the_stature_grows_as_the_body_says() -> None:
 def test_no_clip_is_told() -> None:
     with pytest.raises(KinefuseError, match="no clip of this set"):
         MotionStore([], OFF)
+
+
+def test_what_is_left_out_is_off() -> None:
+    left = without(["turns", "shape"])
+    assert (left.turns, left.shape, left.mirror) == (0.0, False, True)
+    with pytest.raises(KinefuseError, match="No variation is called 'twist'"):
+        without(["twist"])

@@ -12,9 +12,8 @@ from kinefuse.synthesis.imu_batches import WearConfig
 from kinefuse.synthesis.imus import ImuFaults
 from kinefuse.synthesis.joint_noise import NOISE_PROFILES, JointNoise
 from kinefuse.synthesis.prepared import PreparedClip
-from kinefuse.synthesis.variety import MotionStore, VarietyConfig
+from kinefuse.synthesis.variety import AS_RECORDED, MotionStore, VarietyConfig
 from kinefuse.training.examples import EVALUATION, Difficulty, Example, ExampleMaker
-from kinefuse.training.run import AS_RECORDED
 
 
 @pytest.fixture(scope="module")

@@ -61,6 +61,12 @@ class VarietyConfig:
     yaw: bool = True
 
 
+AS_RECORDED: Final = VarietyConfig(
+    shape=False, mirror=False, time_warp=0.0, compose=0.0, amplitude=0.0, turns=0.0, yaw=False
+)
+"""No variation at all."""
+
+
 def without(names: Sequence[str]) -> VarietyConfig:
     """Return all variations but those named.
 
@@ -73,8 +79,7 @@ def without(names: Sequence[str]) -> VarietyConfig:
     unknown = [name for name in names if name not in known]
     if unknown:
         raise KinefuseError(f"No variation is called {', '.join(map(repr, unknown))}; there are: {', '.join(known)}.")
-    off = {f.name: type(f.default)(0) for f in fields(VarietyConfig)}
-    return VarietyConfig(**{name: off[name] for name in names})
+    return replace(VarietyConfig(), **{name: getattr(AS_RECORDED, name) for name in names})
 
 
 @dataclass(frozen=True)

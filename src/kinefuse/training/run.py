@@ -3,7 +3,7 @@
 import difflib
 import logging
 import warnings
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from kinefuse.errors import KinefuseError
 from kinefuse.models.weights import NETWORKS, PRESETS, load_network, save_network
 from kinefuse.synthesis.prepared import PreparedClip, read_prepared
-from kinefuse.synthesis.variety import MotionStore, VarietyConfig, without
+from kinefuse.synthesis.variety import AS_RECORDED, MotionStore, VarietyConfig
 from kinefuse.training.engine import Batches, Meter, make_trainer
 from kinefuse.training.examples import EVALUATION, Difficulty, Example, ExampleMaker
 from kinefuse.training.learner import LearnConfig, Learner
@@ -24,8 +24,6 @@ from kinefuse.training.losses import LOSS_PRESETS
 VALIDATION_BATCH: Final = 32
 MODALITIES: Final = {"videonet": (True, False), "imunet": (False, True), "fusionnet": (True, True)}
 """Whether a network sees points, and sensors."""
-
-AS_RECORDED: Final = without([f.name for f in fields(VarietyConfig)])
 
 LEARN_PRESETS: Final[dict[str, LearnConfig]] = {
     "default": LearnConfig(),
