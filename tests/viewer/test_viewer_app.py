@@ -96,7 +96,7 @@ def test_the_page_opens_and_shows_the_body(viewer: ResultViewer) -> None:
         pytest.skip("needs Chromium")
     playwright = pytest.importorskip("playwright.sync_api")
     cv2 = pytest.importorskip("cv2")
-    playing = threading.Thread(target=viewer.run, args=(60.0,), daemon=True)
+    playing = threading.Thread(target=viewer.run, args=(240.0,), daemon=True)
     playing.start()
     flags = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
     flags += ["--disable-component-update", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
@@ -108,11 +108,11 @@ def test_the_page_opens_and_shows_the_body(viewer: ResultViewer) -> None:
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("request", lambda request: foreign.append(request.url) if "://localhost" not in request.url else None)
         page.goto(viewer.url)
-        page.get_by_text("Hip flexion").wait_for(timeout=30_000)
+        page.get_by_text("Hip flexion").wait_for(timeout=60_000)
         share = 0.0
         for _ in range(40):  # the scene comes a little after the controls
             page.wait_for_timeout(500)
-            image = cv2.imdecode(np.frombuffer(page.screenshot(), np.uint8), cv2.IMREAD_COLOR)
+            image = cv2.imdecode(np.frombuffer(page.screenshot(timeout=120_000), np.uint8), cv2.IMREAD_COLOR)
             middle = image[150:500, 300:560].astype(int)
             share = float(((middle.max(axis=2) < 225) & (middle[..., 0] > middle[..., 2] + 4)).mean())
             if share > 0.02:  # bluish skin

@@ -25,13 +25,13 @@ ESTIMATORS: dict[str, Callable[[], Estimator]] = {
 
 FOR_POINTS: Final = "smplify3d"
 """The best one for points without sensors. On people kept for validation, joint angles of `smplify3d`, `videonet` and
-`fusionnet` were off by 3.5°, 5.0° and 4.3° for points of 2 to 8 virtual cameras, and by 5.0°, 5.4° and 4.5° for points
+`fusionnet` were off by 3.5°, 5.0° and 4.0° for points of 2 to 8 virtual cameras, and by 5.0°, 5.4° and 4.3° for points
 that another tool may have measured, 40 mm off. Hence cameras are `smplify3d`'s, with sensors or without, and measured
 points `fusionnet`'s as soon as there are sensors. Markers are always `smplify3d`'s.
 """
 
 CAMERAS_SUFFICE: Final = (
-    "points of several cameras alone were fitted better, by 0.8° on people kept for validation; --estimator fusionnet "
+    "points of several cameras alone were fitted better, by 0.5° on people kept for validation; --estimator fusionnet "
     "uses both"
 )
 
