@@ -33,6 +33,7 @@ def frames_per_second(recording: Recording, frames: int, mattes: bool) -> float:
 
 
 def main() -> int:
+    """Print the table of detection."""
     folder = Path(os.environ.get("KINEFUSE_DATA", "")) / "real" / "pose2sim_balancing"
     if not (folder / "videos").is_dir():
         print("bench_detection: skipped, KINEFUSE_DATA/real/pose2sim_balancing/videos is not there")

@@ -29,6 +29,7 @@ def at_rate(motion: Motion) -> Motion:
 
 
 def main() -> int:
+    """Print the table of the networks."""
     print("## Networks: a minute at 60 Hz, 26 keypoints and 13 sensors, all threads\n")
     print("| estimator | seconds | frames/s | peak memory of the process, MB |\n|---|---:|---:|---:|")
     recording = minute()

@@ -11,6 +11,7 @@ from examples import joint_center_recording, swinging_motion
 
 
 def main() -> int:
+    """Print the table of fitting."""
     print("## Fitting: 26 keypoints, one thread\n")
     print("| estimator | frames | seconds | frames/s |\n|---|---:|---:|---:|")
     for name in ("smplify3d", "smplify3d:paper"):

@@ -23,6 +23,7 @@ def seconds(trial: Path, *options: str) -> float:
 
 
 def main() -> int:
+    """Print the table of a whole run."""
     source = Path(os.environ.get("KINEFUSE_DATA", "")) / "real" / "pose2sim_balancing"
     if not source.is_dir():
         print("bench_whole_run: skipped, KINEFUSE_DATA/real/pose2sim_balancing is not there")

@@ -173,6 +173,7 @@ class Sampler:
         return tuple(np.stack(part) for part in zip(*bodies, strict=True))
 
     def one(self, vertices: np.ndarray, heads: np.ndarray, scale: np.ndarray) -> tuple:
+        """Return surface (V, 3), joints (22, 3) and keypoints (26, 3) of one body in our rest pose, metres."""
         joints = self.joints(heads, vertices)
         named = dict(zip(SEGMENTS, joints, strict=True))
         thumbs, tips, toes = {}, {}, {}
@@ -185,6 +186,7 @@ class Sampler:
         return surface, placed, self.keypoints(surface, placed)
 
     def keypoints(self, surface: np.ndarray, joints: np.ndarray) -> np.ndarray:
+        """Return the keypoints (26, 3) of a surface (V, 3) and its joints (22, 3), metres."""
         at = {f"{k}_{s}": joints[SEGMENTS.index(f"{g}_{s}")] for s in "lr" for k, g in JOINT_KEYPOINTS.items()}
         for ours, theirs in (
             ("nose", "nose"),
@@ -240,6 +242,7 @@ def light_surface(vertices: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, 
 
 
 def main() -> None:
+    """Make the file of the embedded body."""
     sampler = Sampler()
     parts = [sampler.draw(BATCH) for _ in range(N_BODIES // BATCH)]
     surfaces, joints, keypoints = (np.concatenate(p) for p in zip(*parts, strict=True))

@@ -82,6 +82,7 @@ def with_mirror_images(means: np.ndarray, factors: np.ndarray) -> tuple[np.ndarr
 
 
 def main() -> None:
+    """Make the file of the pose prior."""
     collected = []
     for subject in SUBJECTS:
         archive = DATA / f"cmu_{subject}.zip"

@@ -170,6 +170,7 @@ def draw_skeleton(image: np.ndarray, pixels: np.ndarray) -> None:
 
 
 def main() -> None:
+    """Make the page and its figures."""
     reference = read_trc(SOURCE / "reference" / "pose2sim_raw.trc")
     with tempfile.TemporaryDirectory() as folder:
         results = runs(Path(folder))

@@ -265,6 +265,7 @@ def load(weights: Path | None) -> tuple[VideoNetEstimator, ImuNetEstimator]:
 
 
 def main(weights: Path | None) -> None:
+    """Make the page and its figures from weights in a folder, None for the shipped ones."""
     torch.manual_seed(0)
     videonet, imunet = load(weights)
     with tempfile.TemporaryDirectory() as folder:

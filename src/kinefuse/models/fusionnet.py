@@ -109,6 +109,13 @@ class FusionNet(nn.Module):
         return self
 
     def forward(self, signals: Signals) -> Prediction:
+        """Return pose, shape and place for windows of points and sensors; the world's axes are those of the points.
+
+        Raises
+        ------
+        KinefuseError
+            If the signals lack one of the two.
+        """
         return self.join(signals, *self.parts(signals))
 
     def parts(self, signals: Signals) -> tuple[Prediction, Prediction]:
@@ -177,6 +184,7 @@ class CrossAttention(nn.Module):
         self.position = nn.Parameter(0.02 * torch.randn(window, config.width))
 
     def forward(self, video: torch.Tensor, imu: torch.Tensor) -> torch.Tensor:
+        """Return joined features (B, T, 22 width) of those of two networks of the same size."""
         batch = len(video)
         seen, felt = (x.unflatten(-1, (N_SEGMENTS, -1)).flatten(0, 1) for x in (video, imu))
         seen, felt = _exchange(seen, felt, self.video_space, self.imu_space)

@@ -67,6 +67,13 @@ class ImuNet(nn.Module):
         self.features = self.trunk.out_width
 
     def forward(self, signals: Signals) -> Prediction:
+        """Return pose and shape for windows of sensors; each window has a heading of its own, the root is zero.
+
+        Raises
+        ------
+        KinefuseError
+            If the signals have no sensors.
+        """
         seen = self.inputs(signals)
         with in_half(self.trunk_in_bfloat16, seen.device.type):
             features = self.trunk(seen)

@@ -46,6 +46,7 @@ class Attention(nn.Module):
         self.out = nn.Linear(width, width)
 
     def forward(self, x: torch.Tensor, other: torch.Tensor | None = None) -> torch.Tensor:
+        """Return (N, L, C); `other` (N, M, C) is attended to instead of `x` itself."""
         q = self._split(self.query(x))
         key, value = self.key_value(x if other is None else other).chunk(2, dim=-1)
         scores = q @ self._split(key).transpose(-1, -2) * q.shape[-1] ** -0.5
@@ -68,6 +69,7 @@ class Block(nn.Module):
         self.drop = drop
 
     def forward(self, x: torch.Tensor, other: torch.Tensor | None = None) -> torch.Tensor:
+        """Return (N, L, C) after attention, to `other` (N, M, C) if given, and the inner layer."""
         x = x + self._kept(self.attention(self.norm_attention(x), other))
         return x + self._kept(self.mlp(self.norm_mlp(x)))
 
@@ -98,6 +100,7 @@ class FrameTrunk(nn.Module):
         self.out_width = config.width
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return (B, T, width) for (B, T, N, c)."""
         x = self.embed(x.flatten(2).transpose(1, 2)).transpose(1, 2) + self.position
         for block in self.blocks:
             x = block(x)
@@ -120,6 +123,7 @@ class TokenTrunk(nn.Module):
         self.out_width = out
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return (B, T, outputs * width) for (B, T, N, c)."""
         batch, frames, inputs, _ = x.shape
         x = self.encoder(x.permute(0, 2, 3, 1).flatten(0, 1)).transpose(1, 2)
         x = x.unflatten(0, (batch, inputs)).transpose(1, 2).flatten(0, 1) + self.place
@@ -154,6 +158,7 @@ class SegmentHead(nn.Module):
         self.decoder = nn.Sequential(*layers, nn.Linear(inner if shared else width, out if shared else segments * out))
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Return (B, T, 22, out) for (B, T, F)."""
         if self.shared:
             return self.decoder(features.unflatten(-1, (self.segments, -1)))
         return self.decoder(features).unflatten(-1, (self.segments, -1))

@@ -72,6 +72,13 @@ class VideoNet(nn.Module):
         self.features = self.trunk.out_width
 
     def forward(self, signals: Signals) -> Prediction:
+        """Return pose, shape and place for windows of points; the world's axes are those of the points.
+
+        Raises
+        ------
+        KinefuseError
+            If the signals have no points.
+        """
         if signals.points is None or signals.confidence is None:
             raise KinefuseError("VideoNet needs joint centres.")
         chosen = list(self.config.points)

@@ -58,6 +58,13 @@ class AtomicCheckpoints(TorchCheckpointIO):
     """Checkpoints are written beside, then renamed: a full disk or a kill leaves the one before intact."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        """Write a checkpoint.
+
+        Raises
+        ------
+        KinefuseError
+            If it cannot be written; the one before is intact.
+        """
         partial = Path(f"{path}.partial")
         try:
             super().save_checkpoint(checkpoint, partial, storage_options)
