@@ -211,3 +211,5 @@ SEGMENT_INDEX: Final = {name: i for i, name in enumerate(SEGMENTS)}
 JOINT_INDEX: Final = {name: i for i, name in enumerate(JOINTS)}
 KEYPOINT_INDEX: Final = {name: i for i, name in enumerate(KEYPOINTS)}
 COORDINATE_INDEX: Final = {name: i for i, name in enumerate(COORDINATES)}
+SITE_SEGMENT: Final = tuple(SEGMENT_INDEX[name] for name in IMU_SITES)
+"""Index of the segment that each of `IMU_SITES` is on."""

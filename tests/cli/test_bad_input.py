@@ -236,7 +236,7 @@ def test_the_folder_is_looked_at_before_any_work(
 
     monkeypatch.setattr("kinefuse.formats.trial.read_trial", late)
     (tmp_path / "out").write_text("")
-    refused_run(capsys, trial, "--out", tmp_path / "out")
+    assert str(tmp_path / "out") in refused_run(capsys, trial, "--out", tmp_path / "out")
 
 
 def test_a_folder_that_may_not_be_written(trial: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:

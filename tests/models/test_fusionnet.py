@@ -6,8 +6,9 @@ import pytest
 import torch
 from network_samples import angle_deg, moved, random_signals, shaken
 
+from kinefuse.conventions import SITE_SEGMENT
 from kinefuse.models.fusionnet import FUSIONNET_PRESETS, FusionNet
-from kinefuse.models.signals import SITE_SEGMENT, Signals, yaw_rotation
+from kinefuse.models.signals import Signals, yaw_rotation
 
 
 def network(preset: str) -> FusionNet:

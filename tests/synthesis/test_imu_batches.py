@@ -10,9 +10,9 @@ from evaluation_examples import RATE_HZ as SWING_HZ
 from evaluation_examples import swinging
 
 from kinefuse.body.models import load_anny
-from kinefuse.conventions import GRAVITY, IMU_SITES, KEYPOINTS
+from kinefuse.conventions import GRAVITY, IMU_SITES, KEYPOINTS, SITE_SEGMENT
 from kinefuse.motion import Motion
-from kinefuse.synthesis.imu_batches import MARGIN, SITES, STEP, WearConfig, _mountings, _smooth, readings
+from kinefuse.synthesis.imu_batches import MARGIN, STEP, WearConfig, _mountings, _smooth, readings
 from kinefuse.synthesis.imus import ImuFaults, ideal_imu
 from kinefuse.synthesis.sites import surface_offsets
 from kinefuse.synthesis.variety import MotionWindows
@@ -207,4 +207,4 @@ def test_the_low_pass_is_where_it_says() -> None:
 
 
 def test_sites_are_in_order() -> None:
-    assert len(SITES) == len(IMU_SITES) == 13
+    assert len(SITE_SEGMENT) == len(IMU_SITES) == 13

@@ -10,7 +10,7 @@ from kinefuse.motion import Motion
 from kinefuse.rotations import matrix_from_rotvec
 from kinefuse.synthesis.gait import walk
 from kinefuse.synthesis.person import demo_person
-from kinefuse.synthesis.screening import listing, screen
+from kinefuse.synthesis.screening import screen
 
 GOOD_FIT = np.full((1, 1), 0.002)
 
@@ -65,10 +65,3 @@ def test_a_bad_fit_and_gaps_spoil_the_clip(sound: Motion) -> None:
     gap[10] = np.nan
     assert "no points" in verdict_on(replace(sound, R_world_segment=gap))[1]
     assert "2 frames" in verdict_on(sound.frames(slice(0, 2)))[1]
-
-
-def test_the_listing_names_what_was_left_out(sound: Motion) -> None:
-    good = screen("good", sound, np.full((len(sound.time), 1), 0.002))
-    bad = screen("bad", sound, np.full((len(sound.time), 1), 0.2))
-    assert listing([good, bad]).startswith("bad, all of it: misfit")
-    assert "good" not in listing([good, bad])

@@ -9,7 +9,7 @@ from evaluation_examples import prepared_clips, swinging
 from scipy.spatial.transform import Rotation, Slerp
 
 from kinefuse.body.models import load_anny
-from kinefuse.conventions import KEYPOINT_INDEX, SEGMENT_INDEX, SEGMENT_PARENTS, SEGMENTS, mirror_permutation
+from kinefuse.conventions import KEYPOINT_INDEX, KEYPOINTS, SEGMENT_INDEX, SEGMENT_PARENTS, SEGMENTS, mirror_permutation
 from kinefuse.errors import KinefuseError
 from kinefuse.rotations import geodesic_angle
 from kinefuse.synthesis.joint_noise import keypoints_of
@@ -22,6 +22,7 @@ from kinefuse.synthesis.variety import (
     MotionWindows,
     VarietyConfig,
     _random_turns,
+    segment_of_points,
     without,
 )
 
@@ -266,3 +267,11 @@ def test_what_is_left_out_is_off() -> None:
     assert (left.turns, left.shape, left.mirror) == (0.0, False, True)
     with pytest.raises(KinefuseError, match="No variation is called 'twist'"):
         without(["twist"])
+
+
+def test_points_are_on_the_segments_that_they_name() -> None:
+    names = dict(zip(KEYPOINTS, (SEGMENTS[i] for i in segment_of_points()), strict=True))
+    assert names["nose"] == "head"
+    assert names["knee_l"] in {"shank_l", "thigh_l"}
+    assert names["big_toe_r"] in {"foot_r", "toes_r"}
+    assert len(load_anny().point_segment) >= len(names)

@@ -7,7 +7,8 @@ import pytest
 import torch
 from evaluation_examples import prepared_clips
 
-from kinefuse.models.signals import COCO, SITE_SEGMENT
+from kinefuse.conventions import SITE_SEGMENT
+from kinefuse.models.signals import COCO
 from kinefuse.synthesis.imu_batches import WearConfig
 from kinefuse.synthesis.imus import ImuFaults
 from kinefuse.synthesis.joint_noise import NOISE_PROFILES, JointNoise

@@ -64,11 +64,11 @@ def test_its_gradient_is_finite_everywhere(angle: float) -> None:
     assert bool(R.grad.isfinite().all())
 
 
-@pytest.mark.parametrize("preset", LOSS_PRESETS)
+@pytest.mark.parametrize("preset", [LossConfig(), *LOSS_PRESETS.values()], ids=["default", *LOSS_PRESETS])
 @pytest.mark.parametrize("has_place", [True, False])
-def test_the_truth_costs_nothing(preset: str, has_place: bool) -> None:
+def test_the_truth_costs_nothing(preset: LossConfig, has_place: bool) -> None:
     example = an_example()
-    assert value(LOSS_PRESETS[preset], truth_of(example), example, has_place) < 2e-3
+    assert value(preset, truth_of(example), example, has_place) < 2e-3
 
 
 @pytest.mark.parametrize("part", ["world", "local", "joints", "root", "shape", "rate"])

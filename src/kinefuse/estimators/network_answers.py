@@ -19,7 +19,7 @@ from kinefuse.body.kinematics import joint_positions
 from kinefuse.body.models import load_anny
 from kinefuse.conventions import INTERPOLATED, MEASURED
 from kinefuse.estimators.network_proportions import fitted_proportions
-from kinefuse.estimators.points import points_on_grid
+from kinefuse.estimators.points import nearest_index, points_on_grid
 from kinefuse.estimators.sensors import SensorGrid
 from kinefuse.estimators.windows import Blended, answer_in_windows, interpolated
 from kinefuse.inertial.resampling import even_grid
@@ -130,18 +130,12 @@ def with_root_where_seen(answer: Blended, grid: np.ndarray, seen_time: np.ndarra
 
     Sensors tell how the segments turn while no point is seen, but not where the body is.
     """
-    near = np.abs(grid[:, None] - _neighbours(seen_time, grid)).min(1) < 1 / RATE_HZ
+    near = np.abs(grid - seen_time[nearest_index(seen_time, grid)]) < 1 / RATE_HZ
     use = near & np.isfinite(answer.root).all(1)
     if not use.any():
         return answer
     root = np.stack([np.interp(grid, grid[use], column[use]) for column in answer.root.T], axis=1)
     return replace(answer, root=root)
-
-
-def _neighbours(time: np.ndarray, new_time: np.ndarray) -> np.ndarray:
-    """Return the times (N, 2) before and after new ones (N,)."""
-    after = np.clip(np.searchsorted(time, new_time), 0, len(time) - 1)
-    return np.stack([time[np.maximum(after - 1, 0)], time[after]], axis=1)
 
 
 def to_motion(answer: Blended, grid: np.ndarray, shape: np.ndarray, told: Told, estimator: str) -> Motion:
@@ -173,10 +167,8 @@ def to_motion(answer: Blended, grid: np.ndarray, shape: np.ndarray, told: Told, 
 
 def _between_frames(grid: np.ndarray, time: np.ndarray) -> np.ndarray:
     """Return (T,) true for times that are not the nearest ones to any of the network's frames."""
-    after = np.clip(np.searchsorted(time, grid), 0, len(time) - 1)
-    before = np.maximum(after - 1, 0)
     between = np.ones(len(time), dtype=bool)
-    between[np.where(grid - time[before] < time[after] - grid, before, after)] = False
+    between[nearest_index(time, grid)] = False
     return between
 
 

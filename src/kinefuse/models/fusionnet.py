@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import nn
 
+from kinefuse.conventions import SITE_SEGMENT
 from kinefuse.inertial.strapdown import level_rotation, turns_to_middle, up_in_middle
 from kinefuse.models.alignment import joined_rotations
 from kinefuse.models.imunet import IMUNET_PRESETS, ImuNet, ImuNetConfig
@@ -14,7 +15,6 @@ from kinefuse.models.signals import (
     N_SHAPE,
     N_SITES,
     RATE_HZ,
-    SITE_SEGMENT,
     Prediction,
     Signals,
     rotations_from_6d,

@@ -14,12 +14,12 @@ from kinefuse.models.signals import (
     N_SHAPE,
     N_SITES,
     RATE_HZ,
+    REST_6D,
     Prediction,
     Signals,
     rotations_from_6d,
     six_from_rotations,
 )
-from kinefuse.models.videonet import _REST_6D
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,7 @@ class ImuNet(nn.Module):
         with in_half(self.trunk_in_bfloat16, seen.device.type):
             features = self.trunk(seen)
             six = self.pose(features)
-        rotations = rotations_from_6d(six.float() + _REST_6D.to(six.device))
+        rotations = rotations_from_6d(six.float() + torch.tensor(REST_6D, device=six.device))
         root = torch.zeros_like(rotations[:, :, 0, :, 0])
         return Prediction(rotations, self._shape(signals, root), root, features.float())
 

@@ -4,11 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Final
 
-import numpy as np
 import roma
 import torch
 
-from kinefuse.conventions import IMU_SITES, KEYPOINTS, SEGMENT_INDEX, SEGMENTS
+from kinefuse.conventions import IMU_SITES, KEYPOINTS, SEGMENTS
 
 RATE_HZ: Final = 25.0
 """Frames a second of every network's input and output."""
@@ -18,8 +17,8 @@ N_POINTS, N_SITES, N_SEGMENTS, N_SHAPE = len(KEYPOINTS), len(IMU_SITES), len(SEG
 COCO: Final = tuple(range(17))
 """The keypoints of COCO-17, which are the first of HALPE-26."""
 
-SITE_SEGMENT: Final = tuple(SEGMENT_INDEX[name] for name in IMU_SITES)
-"""Index of the segment that each site is on."""
+REST_6D: Final = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+"""The rest pose as `rotations_from_6d` takes it; networks answer the difference to it."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +93,3 @@ def yaw_between(source: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Return the yaw (B,) whose rotation brings rotations (B, ..., 3, 3) nearest to others, least squares."""
     product = (target @ source.transpose(-1, -2)).flatten(1, -3).sum(1)
     return torch.atan2(product[:, 0, 2] - product[:, 2, 0], product[:, 0, 0] + product[:, 2, 2])
-
-
-def segment_of_points() -> np.ndarray:
-    """Return the index of the segment (26,) that each keypoint moves with on the embedded body."""
-    from kinefuse.body.models import load_anny
-
-    return load_anny().point_segment[:N_POINTS]

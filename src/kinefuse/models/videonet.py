@@ -14,6 +14,7 @@ from kinefuse.models.signals import (
     N_SEGMENTS,
     N_SHAPE,
     RATE_HZ,
+    REST_6D,
     Prediction,
     Signals,
     rotations_from_6d,
@@ -89,10 +90,6 @@ class VideoNet(nn.Module):
         with in_half(self.trunk_in_bfloat16, points.device.type):
             features = self.trunk(seen)
             six, shape, root = self.pose(features), self.shape(features.mean(1)), self.root(features)
-        rotations = R[:, None, None] @ rotations_from_6d(six.float() + _REST_6D.to(six.device))
+        rotations = R[:, None, None] @ rotations_from_6d(six.float() + torch.tensor(REST_6D, device=six.device))
         place = centre + torch.einsum("bij,btj->bti", R, 0.1 * root.float())
         return Prediction(rotations, shape.float(), place, features.float())
-
-
-_REST_6D = torch.tensor([1.0, 0.0, 0.0, 0.0, 1.0, 0.0])
-"""The rest pose, to which the network answers a difference."""

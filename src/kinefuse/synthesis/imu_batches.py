@@ -13,7 +13,7 @@ import roma
 import torch
 from torch.nn import functional
 
-from kinefuse.conventions import GRAVITY, IMU_SITES, SEGMENT_INDEX
+from kinefuse.conventions import GRAVITY, IMU_SITES, SITE_SEGMENT
 from kinefuse.synthesis.imus import ImuFaults
 from kinefuse.synthesis.sites import outward, surface_sites
 from kinefuse.synthesis.variety import MotionWindows
@@ -24,8 +24,6 @@ STEP: Final = 2
 
 MARGIN: Final = 8
 """Frames beyond a window on either side that the filters need."""
-
-SITES: Final = tuple(SEGMENT_INDEX[name] for name in IMU_SITES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,11 +63,11 @@ def readings(
     worn : (B, T, 13)
     """
     count, faults = len(motion.shape), wear.faults
-    R_segment = motion.R_world_segment[:, :, list(SITES)]
+    R_segment = motion.R_world_segment[:, :, list(SITE_SEGMENT)]
     places, per_shape = _places()
     offsets = places + torch.einsum("bs,spi->bpi", motion.shape, per_shape)
-    offsets = offsets + faults.place_sd_m * torch.randn(count, len(SITES), 3, generator=rng)
-    place = motion.positions[:, :, list(SITES)] + torch.einsum("btsij,bsj->btsi", R_segment, offsets)
+    offsets = offsets + faults.place_sd_m * torch.randn(count, len(SITE_SEGMENT), 3, generator=rng)
+    place = motion.positions[:, :, list(SITE_SEGMENT)] + torch.einsum("btsij,bsj->btsi", R_segment, offsets)
     place = _smooth(place, _between(0.4, 0.8, rng))
     force = functional.pad((place[:, 2:] - 2 * place[:, 1:-1] + place[:, :-2]) * rate_hz**2, (0, 0, 0, 0, 1, 1))
     force[..., 1] += GRAVITY
@@ -86,7 +84,7 @@ def _mountings(count: int, wear: WearConfig, rng: torch.Generator) -> torch.Tens
     """Rotations (B, 13, 3, 3), sensor to segment."""
     other = torch.rand(count, generator=rng) < wear.any_mounting
     size = torch.where(other, 1.5 * torch.rand(count, generator=rng), 1.0) * wear.mounting_sd_rad
-    return roma.rotvec_to_rotmat(size[:, None, None] * torch.randn(count, len(SITES), 3, generator=rng))
+    return roma.rotvec_to_rotmat(size[:, None, None] * torch.randn(count, len(SITE_SEGMENT), 3, generator=rng))
 
 
 @cache
@@ -102,8 +100,8 @@ def _tilt(R_segment: torch.Tensor, force: torch.Tensor, faults: ImuFaults, rng: 
     That of `kinefuse.synthesis.wobble` well below its resonance, where the displacement is in step with the force.
     """
     natural = 2 * np.pi * torch.tensor([NATURAL_HZ[name] for name in IMU_SITES], dtype=torch.float32)
-    share = faults.tissue * torch.rand(len(force), len(SITES), generator=rng)
-    share = share * torch.exp(-2 * SPREAD * torch.randn(len(force), len(SITES), generator=rng))
+    share = faults.tissue * torch.rand(len(force), len(SITE_SEGMENT), generator=rng)
+    share = share * torch.exp(-2 * SPREAD * torch.randn(len(force), len(SITE_SEGMENT), generator=rng))
     felt = torch.einsum("btsji,btsj->btsi", R_segment, force)
     moved = -(share / natural**2)[:, None, :, None] * (felt - felt[:, 1:2])
     normal = torch.as_tensor(np.stack([outward(name) for name in IMU_SITES]), dtype=torch.float32)
@@ -141,9 +139,9 @@ def _worn(inside: torch.Tensor, wear: WearConfig, rng: torch.Generator) -> torch
     count, frames = inside.shape
     some = torch.rand(count, 1, generator=rng) < wear.some_missing
     share = torch.rand(count, 1, generator=rng)
-    gone = some & (torch.rand(count, len(SITES), generator=rng) < share)
-    burst = torch.rand(count, len(SITES), generator=rng) < 0.05
-    begin = (frames * torch.rand(count, 1, len(SITES), generator=rng)).long()
+    gone = some & (torch.rand(count, len(SITE_SEGMENT), generator=rng) < share)
+    burst = torch.rand(count, len(SITE_SEGMENT), generator=rng) < 0.05
+    begin = (frames * torch.rand(count, 1, len(SITE_SEGMENT), generator=rng)).long()
     time = torch.arange(frames)[None, :, None]
     lost = burst[:, None] & (time >= begin) & (time < begin + 5)
     return (inside[..., None] & ~gone[:, None] & ~lost).float()

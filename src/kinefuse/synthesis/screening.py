@@ -4,7 +4,6 @@ A reason is a sentence with the number that decided. Limits are far above what p
 20 m/s and 1000 m/s², a joint in a fast kick turns by 25° in a sixtieth of a second.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -144,9 +143,3 @@ def _misfits(residual: np.ndarray, typical: float, worst: float) -> list[str]:
     if high > worst:
         return [f"misfit: the points lie more than {high * 1e3:.0f} mm from our body in the worst 2 % of frames"]
     return []
-
-
-def listing(verdicts: Sequence[Verdict]) -> str:
-    """Return one line for each clip of which something was left out."""
-    lines = [f"{v.clip}, {'partly' if v.parts else 'all of it'}: {'; '.join(v.reasons)}" for v in verdicts if v.reasons]
-    return "\n".join(lines)

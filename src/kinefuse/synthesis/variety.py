@@ -7,6 +7,7 @@ random rotation. How joint centres follow from orientations is geometry, and hol
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -115,12 +116,18 @@ class MotionWindows:
 
     def keypoints(self) -> torch.Tensor:
         """Return keypoints (B, n, 26, 3), metres, world."""
-        arms = self.rest_points - self.rest_positions[:, POINT_SEGMENT]
-        turned = torch.einsum("btkij,bkj->btki", self.R_world_segment[:, :, POINT_SEGMENT], arms)
-        return self.positions[:, :, POINT_SEGMENT] + turned
+        segment = segment_of_points()
+        arms = self.rest_points - self.rest_positions[:, segment]
+        turned = torch.einsum("btkij,bkj->btki", self.R_world_segment[:, :, segment], arms)
+        return self.positions[:, :, segment] + turned
 
 
-POINT_SEGMENT: Final = load_anny().point_segment[:N_POINTS]
+@cache
+def segment_of_points() -> np.ndarray:
+    """Return the index of the segment (26,) that each keypoint moves with on the embedded body."""
+    return load_anny().point_segment[:N_POINTS]
+
+
 _MIRROR: Final = mirror_permutation(SEGMENTS)
 
 
@@ -234,7 +241,8 @@ class MotionStore:
             return whole[:, : self.n_shape], places[:, :n_joints], places[:, n_joints:]
         shape, rest = self.shapes[chosen], self.rest[chosen]
         places = self.mean + torch.einsum("bs,sji->bji", shape, self.basis[: self.n_shape])
-        points = places[:, n_joints:] - places[:, POINT_SEGMENT] + rest[:, POINT_SEGMENT]
+        segment = segment_of_points()
+        points = places[:, n_joints:] - places[:, segment] + rest[:, segment]
         return shape, rest, points
 
 

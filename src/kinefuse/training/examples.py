@@ -8,7 +8,7 @@ import torch
 from kinefuse.models.signals import COCO, N_POINTS, RATE_HZ, Signals
 from kinefuse.synthesis.imu_batches import MARGIN, STEP, WearConfig, readings
 from kinefuse.synthesis.joint_noise import NOISE_PROFILES, JointNoise, add_noise
-from kinefuse.synthesis.variety import POINT_SEGMENT, MotionStore, MotionWindows
+from kinefuse.synthesis.variety import MotionStore, MotionWindows, segment_of_points
 
 STATURE_SD_M: Final = 0.01
 """How well people know how tall they are."""
@@ -127,7 +127,7 @@ class ExampleMaker:
             motion.keypoints(),
             rng,
             level_m=level,
-            R_world_segment=motion.R_world_segment[:, :, POINT_SEGMENT],
+            R_world_segment=motion.R_world_segment[:, :, segment_of_points()],
         )
         return points, confidence * self._seen(motion.inside, rng)
 

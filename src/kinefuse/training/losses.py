@@ -6,7 +6,8 @@ import torch
 
 from kinefuse.body.kinematics import joint_positions, local_from_world
 from kinefuse.body.models import load_anny
-from kinefuse.models.signals import SITE_SEGMENT, Prediction, yaw_between, yaw_rotation
+from kinefuse.conventions import SITE_SEGMENT
+from kinefuse.models.signals import Prediction, yaw_between, yaw_rotation
 from kinefuse.training.examples import Example
 
 
@@ -36,11 +37,10 @@ class LossConfig:
 
 
 LOSS_PRESETS: dict[str, LossConfig] = {
-    "default": LossConfig(),
     "paper": LossConfig(world=0.0, local=1.0, joints=1.0, root=0.0, shape=1.0, rate=0.0, sites_only=True),
     "authors": LossConfig(world=0.0, local=50.0, joints=1000.0, root=0.0, shape=0.05, rate=0.0, squared=True),
-    "tiny": LossConfig(),
 }
+"""The forms of the loss that are not the default's."""
 
 
 def angle_between(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
