@@ -113,7 +113,7 @@ def test_motion_of_nan_only(tmp_path: Path, capsys: Capture) -> None:
     motion.R_world_segment[:] = np.nan
     motion.positions[:] = np.nan
     write_motion(tmp_path / "motion.nc", motion)
-    assert "motion.nc" in refused(capsys, "evaluate", tmp_path / "motion.nc")
+    assert "nobody is seen in 80 of 80 frames" in refused(capsys, "evaluate", tmp_path / "motion.nc")
 
 
 def test_a_table_says_what_it_does_not_know() -> None:
