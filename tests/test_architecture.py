@@ -19,6 +19,7 @@ ROOMS = (
     {"estimators"},
     {"streaming"},
     {"evaluation"},
+    {"study"},
     {"report", "viewer"},
     {"cli"},
 )

@@ -1,0 +1,150 @@
+"""A cell of the study: one estimator on one window of one person under one setting, all repetitions.
+
+Cells are files, so that a study that was interrupted goes on where it stopped, and tables are made of files alone.
+"""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from kinefuse.conventions import COORDINATES, SEGMENTS
+from kinefuse.errors import KinefuseError
+
+CURVES_HZ: Final = 25.0
+"""Rate at which the first repetition's angles are kept."""
+
+_TEXTS: Final = ("setting", "estimator", "window", "subject", "activity", "failure")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """Errors of R repetitions, SI units, and the angles of the first one.
+
+    Attributes
+    ----------
+    setting, estimator, window : together they are unique
+    subject, activity : of the window
+    coordinate_rmse : (R, C) root mean square over time, radians, ``pelvis_t*`` metres; C coordinates as in
+        `conventions.COORDINATES`; NaN where nothing could be compared
+    coordinate_r2 : (R, C) coefficient of determination over time
+    coordinate_rom_error : (R, C) range of motion, estimate minus truth
+    coordinate_range : (C,) range of motion of the truth
+    geodesic : (R, 22) mean angle between orientations of a segment, radians
+    joint_error, joint_error_procrustes : (R, 22) metres
+    acceleration_error : (R, 22) of joint centres, m/s²
+    root_error : (R,) metres
+    seconds : (R,) that the estimator took
+    time : (T,) seconds
+    estimate, truth : (T, C) coordinates of repetition 0, radians and metres, on the branch nearer to the truth
+    failure : why there is no result, else empty; then R and T are 0
+    """
+
+    setting: str
+    estimator: str
+    window: str
+    subject: str
+    activity: str
+    coordinate_rmse: np.ndarray
+    coordinate_r2: np.ndarray
+    coordinate_rom_error: np.ndarray
+    coordinate_range: np.ndarray
+    geodesic: np.ndarray
+    joint_error: np.ndarray
+    joint_error_procrustes: np.ndarray
+    acceleration_error: np.ndarray
+    root_error: np.ndarray
+    seconds: np.ndarray
+    time: np.ndarray
+    estimate: np.ndarray
+    truth: np.ndarray
+    failure: str = ""
+
+    def __post_init__(self) -> None:
+        many, frames, angles, segments = len(self.seconds), len(self.time), len(COORDINATES), len(SEGMENTS)
+        expected = {
+            **dict.fromkeys(("coordinate_rmse", "coordinate_r2", "coordinate_rom_error"), (many, angles)),
+            "coordinate_range": (angles,),
+            **dict.fromkeys(
+                ("geodesic", "joint_error", "joint_error_procrustes", "acceleration_error"), (many, segments)
+            ),
+            "root_error": (many,),
+            **dict.fromkeys(("estimate", "truth"), (frames, angles)),
+        }
+        for name, shape in expected.items():
+            got = getattr(self, name).shape
+            if got != shape:
+                raise KinefuseError(f"Cell.{name}: expected an array of shape {shape}, got {got}.")
+
+    @property
+    def repetitions(self) -> int:
+        """How often the recording was made anew."""
+        return len(self.seconds)
+
+
+def failed_cell(setting: str, estimator: str, window: str, subject: str, activity: str, failure: str) -> Cell:
+    """Return the cell of an estimator that could not use a recording; the sentence says why."""
+    none, angles, segments = np.zeros(0), np.zeros((0, len(COORDINATES))), np.zeros((0, len(SEGMENTS)))
+    return Cell(
+        setting=setting,
+        estimator=estimator,
+        window=window,
+        subject=subject,
+        activity=activity,
+        coordinate_rmse=angles,
+        coordinate_r2=angles,
+        coordinate_rom_error=angles,
+        coordinate_range=np.full(len(COORDINATES), np.nan),
+        geodesic=segments,
+        joint_error=segments,
+        joint_error_procrustes=segments,
+        acceleration_error=segments,
+        root_error=none,
+        seconds=none,
+        time=none,
+        estimate=angles,
+        truth=angles,
+        failure=failure,
+    )
+
+
+def write_cell(path: Path, cell: Cell, key: str) -> None:
+    """Write a cell as ``.npz`` in single precision, beside the old file and then in its place.
+
+    Parameters
+    ----------
+    key : of everything that the cell depends on, see `read_cell`
+
+    Raises
+    ------
+    KinefuseError
+        If it cannot be written.
+    """
+    arrays = {field.name: np.asarray(getattr(cell, field.name)) for field in fields(cell)}
+    single = {name: array.astype(np.float32) for name, array in arrays.items() if array.dtype == np.float64}
+    partial = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            np.savez_compressed(file, **(arrays | single | {"time": arrays["time"], "key": np.array(key)}))  # type: ignore[arg-type]
+        partial.replace(path)
+    except OSError as error:
+        raise KinefuseError(
+            f"{path}: cannot be written ({error.strerror}); free space or name another place."
+        ) from error
+
+
+def read_cell(path: Path, key: str | None = None) -> Cell | None:
+    """Return the cell of a file; None if there is none, it is damaged, or `key` is given and not its own.
+
+    A cell that cannot be used is computed again, so none of these is an error.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            if key is not None and str(stored["key"]) != key:
+                return None
+            values = {f.name: str(stored[f.name]) if f.name in _TEXTS else stored[f.name] for f in fields(Cell)}
+        return Cell(**values)
+    except Exception:  # a half-written or foreign file, whatever is wrong with it
+        return None

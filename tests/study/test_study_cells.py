@@ -1,0 +1,50 @@
+"""Cells go to files and come back."""
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from study_samples import made_up_cell
+
+from kinefuse.errors import KinefuseError
+from kinefuse.study.cells import Cell, failed_cell, read_cell, write_cell
+
+
+@pytest.mark.parametrize("cell", [made_up_cell(), failed_cell("a", "b", "c", "d", "e", "no camera")])
+def test_round_trip(tmp_path: Path, cell: Cell) -> None:
+    path = tmp_path / "a" / "cell.npz"
+    write_cell(path, cell, "key")
+    again = read_cell(path, "key")
+    assert again is not None
+    for field in fields(Cell):
+        old, new = getattr(cell, field.name), getattr(again, field.name)
+        assert old == new if isinstance(old, str) else np.allclose(old, new, rtol=1e-6, equal_nan=True)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_what_was_made_otherwise_is_not_taken(tmp_path: Path) -> None:
+    path = tmp_path / "cell.npz"
+    write_cell(path, made_up_cell(), "key")
+    assert read_cell(path, "another") is None
+    assert read_cell(path) is not None
+
+
+def test_damaged_files_are_made_again(tmp_path: Path) -> None:
+    path = tmp_path / "cell.npz"
+    assert read_cell(path) is None
+    write_cell(path, made_up_cell(), "key")
+    path.write_bytes(path.read_bytes()[:200])
+    assert read_cell(path) is None
+
+
+def test_shapes_are_checked() -> None:
+    with pytest.raises(KinefuseError, match=r"Cell\.geodesic: expected an array of shape"):
+        replace(made_up_cell(), geodesic=np.zeros((3, 5)))
+
+
+def test_a_place_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    blocker = tmp_path / "file"
+    blocker.write_text("")
+    with pytest.raises(KinefuseError, match="cannot be written"):
+        write_cell(blocker / "cell.npz", made_up_cell(), "key")
