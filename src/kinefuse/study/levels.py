@@ -1,0 +1,68 @@
+"""Settings in words, and found by what they are rather than by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from kinefuse.study.plan import Setting
+
+SIGMAS_DEG: Final = (0.0, 9.4, 14.1, 18.8)
+"""The paper's errors of mounting per axis; the mean error of orientation is 0, 15, 22.5 and 30°."""
+
+LEVELS_MM: Final = (None, 52.6, 70.5, 101.1)
+"""The paper's mean errors of joint centres; None is clean."""
+
+REFERENCE: Final = (0.0, 52.6)
+"""The paper's calibrated case: well mounted sensors, joint centres as cameras give them."""
+
+BOTH: Final = (9.4, 70.5)
+"""The paper's Fig. 8: both are off."""
+
+
+def sigma_deg(setting: Setting) -> float:
+    """Return the standard deviation of the mounting error per axis, degrees."""
+    return float(np.rad2deg(setting.mounting_sd_rad))
+
+
+def level_mm(setting: Setting) -> float | None:
+    """Return the mean error of the joint centres, millimetres; None where they are clean."""
+    return None if setting.level_m is None else 1e3 * setting.level_m
+
+
+def is_faultless(setting: Setting) -> bool:
+    """Return whether its only noise is the paper's: mountings and joint centres."""
+    return not setting.fault
+
+
+def find(settings: Sequence[Setting], sigma: float, level: float | None) -> Setting | None:
+    """Return the faultless setting of this mounting error, degrees, and this error of points, mm; None without it."""
+    for setting in settings:
+        its = level_mm(setting)
+        alike = its is None if level is None else its is not None and abs(its - level) < 0.05
+        if is_faultless(setting) and alike and abs(sigma_deg(setting) - sigma) < 0.05:
+            return setting
+    return None
+
+
+def noisy(settings: Sequence[Setting]) -> list[Setting]:
+    """Return the faultless settings whose points are not clean."""
+    return [setting for setting in settings if is_faultless(setting) and setting.level_m is not None]
+
+
+def noise_in_words(sigma: float, level: float | None) -> str:
+    """Return ``"mountings 9.4° askew, points 52.6 mm off"``."""
+    mounting = "sensors well mounted" if sigma < 0.05 else f"mountings {sigma:.1f}° askew per axis"
+    points = "points clean" if level is None else f"points {level:.1f} mm off"
+    return f"{mounting}, {points}"
+
+
+def in_words(setting: Setting) -> str:
+    """Return a setting as one reads it."""
+    if is_faultless(setting):
+        return noise_in_words(sigma_deg(setting), level_mm(setting))
+    amount = f" {setting.amount:g}" if setting.amount else ""
+    return setting.fault.replace("_", " ").replace("-", " ") + amount

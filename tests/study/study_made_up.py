@@ -1,0 +1,68 @@
+"""A whole study, made up: errors of every method under every noise of the paper, with known ratios."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from study_samples import made_up_cell
+
+from kinefuse.study.cells import Cell
+
+
+@dataclass(frozen=True)
+class Setting:
+    name: str
+    family: str
+    mounting_sd_rad: float
+    level_m: float | None
+    fault: str = ""
+    amount: float = 0.0
+
+
+def noise(sigma: float, level: float | None, family: str) -> Setting:
+    name = f"m{sigma:g}-" + ("clean" if level is None else f"p{level:g}")
+    return Setting(name, family, float(np.deg2rad(sigma)), None if level is None else level / 1e3)
+
+
+SETTINGS = (
+    *(noise(sigma, 52.6, "mounting") for sigma in (0.0, 9.4, 14.1, 18.8)),
+    *(noise(0.0, level, "points") for level in (None, 70.5, 101.1)),
+    noise(9.4, 70.5, "both"),
+    Setting("offset-100", "faults", float(np.deg2rad(9.4)), 0.0526, "clock offset", 100.0),
+    Setting("offset-500", "faults", float(np.deg2rad(9.4)), 0.0526, "clock offset", 500.0),
+)
+
+ERRORS_DEG = {
+    "videonet": 5.0,
+    "imunet": 6.0,
+    "fusionnet": 4.0,
+    "smplify3d:paper": 10.0,
+    "smplify3d": 7.0,
+    "imu-kinematics": 12.0,
+    "fusion-optimisation:paper": 8.0,
+    "fusion-optimisation": 3.5,
+}
+WINDOWS = tuple(
+    (f"s{p}-{activity}-{i}", f"s{p}", activity)
+    for p in (1, 2, 3)
+    for i, activity in enumerate(("walking", "running", "sport"))
+)
+
+
+def cell(setting: str, estimator: str, window: int, error_deg: float, **more: object) -> Cell:
+    """A cell whose errors differ from movement to movement; halving `error_deg` halves every one of them."""
+    name, subject, activity = WINDOWS[window]
+    made = made_up_cell(setting, estimator, name, subject, activity, float(np.deg2rad(error_deg)), 2, seed=window)
+    return replace(made, **more)  # type: ignore[arg-type]
+
+
+def study(
+    errors_deg: Mapping[str, float] = ERRORS_DEG, settings: Sequence[Setting] = SETTINGS, windows: int = 9
+) -> list[Cell]:
+    """All cells; errors grow with the setting's place in the list, for all methods alike."""
+    return [
+        cell(setting.name, estimator, window, error * (1 + 0.05 * grown))
+        for grown, setting in enumerate(settings)
+        for estimator, error in errors_deg.items()
+        for window in range(windows)
+    ]
