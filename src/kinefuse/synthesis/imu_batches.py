@@ -1,7 +1,8 @@
 """Virtual inertial sensors on whole batches of windows, for training (PyTorch).
 
 The same physics as `kinefuse.synthesis.imus`, which makes recordings; here on one time grid, with derivatives by finite
-differences at `RATE_HZ` and a Gaussian low-pass instead of splines, since half a million windows are wanted.
+differences and a Gaussian low-pass of the motion instead of splines, since half a million windows are wanted. The
+readings go through the filter of `kinefuse.inertial.resampling`, as those of real devices do.
 """
 
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import torch
 from torch.nn import functional
 
 from kinefuse.conventions import GRAVITY, IMU_SITES, SITE_SEGMENT
+from kinefuse.inertial.resampling import low_pass_weights
 from kinefuse.synthesis.imus import ImuFaults
 from kinefuse.synthesis.sites import outward, surface_sites
 from kinefuse.synthesis.variety import MotionWindows
@@ -22,8 +24,8 @@ from kinefuse.synthesis.wobble import NATURAL_HZ, PIVOT_M, SPREAD
 STEP: Final = 2
 """Motion is posed at this many times the networks' frame rate, so that derivatives do not alias."""
 
-MARGIN: Final = 8
-"""Frames beyond a window on either side that the filters need."""
+MARGIN: Final = 16
+"""Frames beyond a window on either side that the filters and derivatives need."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +77,7 @@ def readings(
     force = torch.einsum("btsji,btsj->btsi", R, force)
     turn = roma.rotmat_to_rotvec(R[:, :-1].transpose(-1, -2) @ R[:, 1:]) * rate_hz
     rate = functional.pad(0.5 * (turn[:, 1:] + turn[:, :-1]), (0, 0, 0, 0, 1, 1))
-    signals = _smooth(torch.cat([rate, force], dim=-1), _between(0.4, 0.8, rng))[:, MARGIN:-MARGIN:STEP]
+    signals = _resampled(torch.cat([rate, force], dim=-1), rate_hz)
     signals = signals + _device_errors(signals.shape, faults, rng)
     return signals[..., :3], signals[..., 3:], _worn(motion.inside[:, MARGIN:-MARGIN:STEP], wear, rng)
 
@@ -124,6 +126,23 @@ def _smooth(values: torch.Tensor, width: float) -> torch.Tensor:
         both = padded[:, reach - lag : reach - lag + frames] + padded[:, reach + lag : reach + lag + frames]
         out = out + kernel[reach + lag] * both
     return out
+
+
+def _resampled(values: torch.Tensor, rate_hz: float) -> torch.Tensor:
+    """Low-pass (B, n, S, c) and take every `STEP`-th frame, as every recording is before a network sees it."""
+    frames = values.shape[1] - 2 * MARGIN
+    taps = enumerate(_taps(rate_hz))
+    return torch.stack([weight * values[:, k : k + frames : STEP] for k, weight in taps if weight]).sum(0)
+
+
+@cache
+def _taps(rate_hz: float) -> tuple[float, ...]:
+    """Weights of the 2 `MARGIN` + 1 frames around a time, most of the outer ones zero."""
+    time = np.arange(-MARGIN, MARGIN + 1) / rate_hz
+    index, weight = low_pass_weights(time, np.zeros(1))
+    taps = np.zeros(len(time))
+    taps[index[0]] = weight[0]
+    return tuple(taps.tolist())
 
 
 def _device_errors(shape: torch.Size, faults: ImuFaults, rng: torch.Generator) -> torch.Tensor:
