@@ -1,6 +1,7 @@
 """Aggregation with known answers: frames weigh within a person, and each person counts once."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -52,6 +53,18 @@ def test_what_is_unknown_is_left_out_and_never_zero() -> None:
     assert whole["angle_rmse_deg"] == 4.0
     assert whole["angle_rmse_deg_sd"] is None
     assert mean_rows([a_score("anna", None)])[0]["angle_rmse_deg"] is None
+
+
+def test_every_metric_is_averaged() -> None:
+    scores = []
+    for subject, share in (("anna", 1.0), ("ben", 3.0)):
+        names = ("r2", "root_mm", "acceleration_error_mps2", "rom_error_deg")
+        row: Row = {"group": "all", "frames": 10, **{name: share * place for place, name in enumerate(names, 1)}}
+        scores.append(replace(a_score(subject, 0.0), rows=(row,)))
+    (mean,) = mean_rows(scores)
+    assert (mean["r2"], mean["root_mm"], mean["acceleration_error_mps2"], mean["rom_error_deg"]) == (2, 4, 6, 8)
+    assert mean["r2_sd"] == pytest.approx(np.sqrt(2.0))
+    assert mean["acceleration_error_mps2_sd"] == pytest.approx(3 * np.sqrt(2.0))
 
 
 def test_person_means_of_nobody() -> None:

@@ -13,11 +13,12 @@ from kinefuse.conventions import COORDINATE_INDEX, COORDINATES, JOINT_INDEX, SEG
 from kinefuse.errors import KinefuseError
 from kinefuse.metrics.compare import (
     Comparison,
-    angle_differences,
     compare_motions,
+    compared_angles,
     on_common_time,
     with_heading_of,
 )
+from kinefuse.metrics.differences import angle_differences
 from kinefuse.metrics.groups import COORDINATE_GROUPS, group_of, joint_of
 from kinefuse.metrics.points import procrustes_aligned
 from kinefuse.motion import Motion
@@ -295,6 +296,84 @@ def test_a_range_near_the_singularity_is_no_movement(truth: Motion) -> None:
     assert compare_motions(still, still).coordinate_range[columns] == pytest.approx([0.0, 0.0, 0.0])
 
 
+# ---- how well the movement is told
+
+
+def test_r2_of_the_truth_its_mean_and_its_mirror(truth: Motion) -> None:
+    knee = COORDINATE_INDEX["knee_angle_r"]
+    angles = truth.angles.copy()
+    angles[:, knee] = truth.angles[:, knee].mean()
+    assert compare_motions(truth, truth).coordinate_r2[knee] == 1.0
+    assert compare_motions(replace(truth, angles=angles), truth).coordinate_r2[knee] == pytest.approx(0.0)
+    angles[:, knee] = 2 * truth.angles[:, knee].mean() - truth.angles[:, knee]
+    comparison = compare_motions(replace(truth, angles=angles), truth)
+    assert comparison.coordinate_r2[knee] == pytest.approx(-3.0)
+    row = next(row for row in comparison.rows() if row.get("coordinate") == "knee_angle_r")
+    assert row["r2"] == pytest.approx(-3.0)
+    assert row["rom_error_deg"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_joint_that_rests_has_no_r2(truth: Motion) -> None:
+    angles = truth.angles.copy()
+    angles[:, COORDINATE_INDEX["hip_flexion_r"]] = 0.3
+    still = replace(truth, angles=angles)
+    comparison = compare_motions(truth, still)
+    assert np.isnan(comparison.coordinate_r2[COORDINATE_INDEX["hip_flexion_r"]])
+    row = next(row for row in comparison.rows() if row.get("coordinate") == "hip_flexion_r")
+    assert row["r2"] is None
+    assert row["rom_error_deg"] == pytest.approx(np.rad2deg(np.ptp(truth.angle("hip_flexion_r"))))
+
+
+def test_a_group_has_the_r2_of_what_moves_and_the_mean_size_of_range_errors(truth: Motion) -> None:
+    scaled = truth.angles.copy()
+    for name, share in (("knee_angle_r", 1.1), ("knee_angle_l", 0.9)):
+        scaled[:, COORDINATE_INDEX[name]] *= share
+    comparison = compare_motions(replace(truth, angles=scaled), truth)
+    knees = [COORDINATE_INDEX[f"knee_angle_{side}"] for side in "rl"]
+    lost = 0.1 * np.rad2deg(comparison.coordinate_range[knees])
+    assert np.rad2deg(comparison.coordinate_rom_error[knees]) == pytest.approx([lost[0], -lost[1]])
+    lower = comparison.summary("lower")
+    assert lower["rom_error_deg"] == pytest.approx(lost.sum() / 18)
+    moving = COORDINATE_GROUPS["lower"][np.rad2deg(comparison.coordinate_range[COORDINATE_GROUPS["lower"]]) > 5.0]
+    assert set(knees) <= set(moving)
+    assert lower["r2"] == pytest.approx(comparison.coordinate_r2[moving].mean())
+
+
+def test_a_shift_is_an_error_of_the_root_unless_the_place_came_from_the_truth(truth: Motion) -> None:
+    moved = replace(truth, positions=truth.positions + np.array([0.03, 0.0, 0.04]))
+    assert compare_motions(moved, truth).summary("lower")["root_mm"] == pytest.approx(50.0)
+    aligned = compare_motions(moved, truth, align_heading=True)
+    assert aligned.summary()["root_mm"] is None
+    assert np.isnan(aligned.acceleration_error[0])
+    assert np.isfinite(aligned.acceleration_error[1:]).all()
+
+
+def test_a_trembling_wrist_is_an_error_of_acceleration(truth: Motion) -> None:
+    positions = truth.positions.copy()
+    positions[:, JOINT_INDEX["wrist_r"], 1] += 0.0005 * (-1.0) ** np.arange(len(truth.time))
+    comparison = compare_motions(replace(truth, positions=positions), truth)
+    assert comparison.acceleration_error[JOINT_INDEX["wrist_r"]] == pytest.approx(4 * 0.0005 * 100.0**2)
+    assert comparison.acceleration_error[JOINT_INDEX["wrist_l"]] == pytest.approx(0.0, abs=1e-6)
+    assert comparison.summary()["acceleration_error_mps2"] == pytest.approx(20.0 / 21)
+    assert comparison.summary("lower")["acceleration_error_mps2"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_the_angles_that_are_compared_can_be_drawn(truth: Motion) -> None:
+    columns = [COORDINATE_INDEX[name] for name in ("arm_flex_l", "arm_add_l", "arm_rot_l")]
+    turned = truth.angles.copy()
+    turned[:, columns] += np.array([1.0, 0.0, -1.0]) * np.pi
+    turned[:, columns[1]] = -np.pi - turned[:, columns[1]]  # the other way to write the same arm
+    turned[:, COORDINATE_INDEX["pelvis_rotation"]] += 4 * np.pi
+    turned[:7, COORDINATE_INDEX["knee_angle_r"]] = np.nan
+    time, estimate, other = compared_angles(replace(truth, angles=turned, time=truth.time + 1.0), truth)
+    assert time[0] == 1.0
+    assert len(time) == len(estimate) == len(other) == len(truth.time) - 100
+    time, estimate, other = compared_angles(replace(truth, angles=turned), truth)
+    assert np.allclose(estimate, other, equal_nan=True)
+    assert np.isnan(estimate[:7, COORDINATE_INDEX["knee_angle_r"]]).all()
+    assert np.allclose(other[7:], truth.angles[7:])
+
+
 # ---- names
 
 
@@ -302,6 +381,7 @@ def test_rows_have_the_shape_that_evaluate_writes(truth: Motion) -> None:
     rows = compare_motions(truth, truth).rows()
     assert [row["group"] for row in rows[:3]] == ["lower", "upper", "all"]
     wanted = {"estimator", "group", "angle_rmse_deg", "geodesic_deg", "mpjpe_mm", "frames"}
+    wanted |= {"r2", "root_mm", "acceleration_error_mps2", "rom_error_deg"}
     assert all(wanted <= row.keys() for row in rows[:3])
     named = {row["coordinate"]: row for row in rows if row.get("coordinate")}
     assert set(named) == set(COORDINATES)

@@ -5,10 +5,14 @@ Clips of one person are weighted by the frames that were compared; then each per
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from kinefuse.metrics.compare import Row
+
+AVERAGED: Final = ("_deg", "_mm", "_mps2", "r2")
+"""Ends of the names of what is averaged over clips and people; the rest is names and counts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +127,7 @@ def _mean_row(rows: list[Row], person: np.ndarray) -> Row:
     """Return one row for the same row of all clips; `person` (N,) says whose each is."""
     frames = np.array([row["frames"] for row in rows], dtype=float)
     out: Row = {key: rows[0][key] for key in ("group", "joint", "coordinate") if key in rows[0]}
-    for key in (key for key in rows[0] if key.endswith(("_deg", "_mm"))):
+    for key in (key for key in rows[0] if key.endswith(AVERAGED)):
         each = person_means(np.array([np.nan if row[key] is None else row[key] for row in rows], float), frames, person)
         out[key] = _number(float(each.mean())) if each.size else None
         out[f"{key}_sd"] = _number(float(each.std(ddof=1))) if each.size > 1 else None

@@ -11,11 +11,11 @@ from typing import Final
 
 import numpy as np
 
-from kinefuse.body.angles import is_near_singular, joint_angles, wrap
+from kinefuse.body.angles import joint_angles, wrap
 from kinefuse.conventions import COORDINATE_INDEX, COORDINATES, IS_LENGTH, SEGMENT_INDEX
 from kinefuse.errors import KinefuseError
+from kinefuse.metrics.accelerations import acceleration_errors
 from kinefuse.metrics.angles import (
-    extent,
     interpolate_angles,
     interpolate_values,
     longer_than_usual,
@@ -25,8 +25,13 @@ from kinefuse.metrics.angles import (
     overlap,
     rmse,
 )
+from kinefuse.metrics.differences import (
+    angle_differences,
+    explained_share,
+    range_away_from_singularity,
+    range_errors,
+)
 from kinefuse.metrics.groups import (
-    ANGLE_TRIPLES,
     COORDINATE_GROUPS,
     GROUPS,
     JOINT_GROUPS,
@@ -67,6 +72,11 @@ class Comparison:
     joint_error_root : (22,) after moving the roots together
     joint_error_procrustes : (22,) after the best similarity transform of each frame (PA-MPJPE)
     joint_frames : (22,)
+    coordinate_r2 : (C,) coefficient of determination over time, `differences.explained_share`; NaN if the truth rests
+    coordinate_rom_error : (C,) range of motion, estimate minus truth, over the compared frames
+    root_error : mean distance between the roots, metres; NaN if the place was taken from the truth
+    acceleration_error : (22,) mean of `accelerations.acceleration_errors`, m/s²: the root's in the world, NaN if the
+        place was taken from the truth, all others relative to the root
     """
 
     estimator: str
@@ -83,6 +93,10 @@ class Comparison:
     joint_error_root: np.ndarray
     joint_error_procrustes: np.ndarray
     joint_frames: np.ndarray
+    coordinate_r2: np.ndarray
+    coordinate_rom_error: np.ndarray
+    root_error: float
+    acceleration_error: np.ndarray
 
     def rows(self) -> list[Row]:
         """Return the errors in degrees and millimetres: three groups, then paired joints, then each coordinate."""
@@ -108,7 +122,17 @@ class Comparison:
 
     def _moving_rmse(self, angles: np.ndarray) -> float | None:
         """Mean error, degrees, of those coordinates whose truth moves by more than `MOVING`; None if none does."""
-        return _degrees(_mean(self.coordinate_rmse[angles][self.coordinate_range[angles] > MOVING]))
+        return _degrees(_mean(self.coordinate_rmse[self._moving(angles)]))
+
+    def _moving(self, angles: np.ndarray) -> np.ndarray:
+        return angles[self.coordinate_range[angles] > MOVING]
+
+    def _shape_errors(self, angles: np.ndarray) -> Row:
+        """How well the movement of some coordinates is told: R² of those that move, and errors of their ranges."""
+        return {
+            "r2": _known(_mean(self.coordinate_r2[self._moving(angles)])),
+            "rom_error_deg": _degrees(_mean(np.abs(self.coordinate_rom_error[angles]))),
+        }
 
     def _group_row(self, group: str) -> Row:
         angles, segments, joints = COORDINATE_GROUPS[group], SEGMENT_GROUPS[group], JOINT_GROUPS[group]
@@ -122,6 +146,9 @@ class Comparison:
             "mpjpe_mm": _millimetres(_mean(self.joint_error[joints])),
             "mpjpe_root_mm": _millimetres(_mean(self.joint_error_root[joints])),
             "mpjpe_pa_mm": _millimetres(_mean(self.joint_error_procrustes[joints])),
+            "root_mm": _millimetres(self.root_error),
+            "acceleration_error_mps2": _known(_mean(self.acceleration_error[joints[joints > 0]])),
+            **self._shape_errors(angles),
             "frames": self.frames,
             "angle_frames": int(self.coordinate_frames[angles].sum()),
             "angle_frames_singular": int(self.coordinate_singular[angles].sum()),
@@ -139,6 +166,7 @@ class Comparison:
             "angle_rmse_deg": _degrees(_mean(self.coordinate_rmse[angles])),
             "angle_rmse_moving_deg": self._moving_rmse(angles),
             "angle_rmse_no_offset_deg": _degrees(_mean(self.coordinate_rmse_no_offset[angles])),
+            **self._shape_errors(angles),
             "frames": int(self.coordinate_frames[angles].sum()),
             "frames_singular": int(self.coordinate_singular[angles].sum()),
         }
@@ -156,6 +184,8 @@ class Comparison:
             **moving,
             f"{kind}rmse_no_offset_{unit}": convert(float(self.coordinate_rmse_no_offset[index])),
             f"median_offset_{unit}": convert(float(self.coordinate_offset[index])),
+            "r2": _known(float(self.coordinate_r2[index])),
+            f"rom_error_{unit}": convert(float(self.coordinate_rom_error[index])),
             "frames": int(self.coordinate_frames[index]),
             "frames_singular": int(self.coordinate_singular[index]),
         }
@@ -163,6 +193,10 @@ class Comparison:
 
 def _mean(values: np.ndarray) -> float:
     return float(mean_of_valid(values))
+
+
+def _known(value: float) -> float | None:
+    return value if np.isfinite(value) else None
 
 
 def _degrees(angle: float) -> float | None:
@@ -187,14 +221,14 @@ def compare_motions(estimate: Motion, truth: Motion, align_heading: bool = False
     KinefuseError
         If the two do not overlap in time.
     """
-    estimate, truth = on_common_time(estimate, truth)
-    if align_heading:
-        estimate = with_mean_root_of(with_heading_of(estimate, truth), truth)
+    samples = truth
+    estimate, truth = _brought_together(estimate, truth, align_heading)
     difference, singular = angle_differences(estimate.angles, truth.angles)
     offset = np.where(IS_LENGTH, median_of_valid(difference), median_offset(difference))
     centred = np.where(IS_LENGTH, difference - offset, wrap(difference - offset))
     geodesic = geodesic_angle(estimate.R_world_segment, truth.R_world_segment)
     errors = _joint_errors(estimate.positions, truth.positions)
+    jitter = mean_of_valid(acceleration_errors(estimate.time, estimate.positions, samples.time, samples.positions))
     return Comparison(
         estimator=estimate.estimator,
         frames=len(estimate.time),
@@ -203,24 +237,52 @@ def compare_motions(estimate: Motion, truth: Motion, align_heading: bool = False
         coordinate_singular=singular.sum(0),
         coordinate_offset=offset,
         coordinate_rmse_no_offset=rmse(centred),
-        coordinate_range=_range_away_from_singularity(truth.angles),
+        coordinate_range=range_away_from_singularity(truth.angles),
         geodesic=mean_of_valid(geodesic),
         geodesic_frames=np.isfinite(geodesic).sum(0),
         joint_error=mean_of_valid(errors[0]),
         joint_error_root=mean_of_valid(errors[1]),
         joint_error_procrustes=mean_of_valid(errors[2]),
         joint_frames=np.isfinite(errors[0]).sum(0),
+        coordinate_r2=explained_share(difference, truth.angles),
+        coordinate_rom_error=range_errors(difference, truth.angles),
+        root_error=float("nan") if align_heading else float(mean_of_valid(errors[0])[0]),
+        acceleration_error=np.append(np.nan, jitter[1:]) if align_heading else jitter,
     )
 
 
-def _range_away_from_singularity(angles: np.ndarray) -> np.ndarray:
-    """Return how far each coordinate (T, C) moves, (C,), without frames near its singularity; NaN if unknown."""
-    angles = angles.copy()
-    for joint in ANGLE_TRIPLES:
-        near = is_near_singular(angles, joint)
-        for name in joint.coordinates:
-            angles[near, COORDINATE_INDEX[name]] = np.nan
-    return np.array([extent(column, bool(length)) for column, length in zip(angles.T, IS_LENGTH, strict=True)])
+def compared_angles(
+    estimate: Motion, truth: Motion, align_heading: bool = False
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the angles that `compare_motions` compares, to draw one over the other.
+
+    Parameters
+    ----------
+    estimate, truth, align_heading : as for `compare_motions`
+
+    Returns
+    -------
+    time : (T,) seconds, the estimate's within the truth
+    estimate : (T, C) radians and metres, on the branch nearer to the truth and within half a turn of it; NaN in frames
+        that are not compared: where either is missing, or near its singularity
+    truth : (T, C) at the same times; NaN in the same frames
+
+    Raises
+    ------
+    KinefuseError
+        If the two do not overlap in time.
+    """
+    estimate, truth = _brought_together(estimate, truth, align_heading)
+    difference, _ = angle_differences(estimate.angles, truth.angles)
+    compared = np.where(np.isnan(difference), np.nan, truth.angles)
+    return estimate.time, compared + difference, compared
+
+
+def _brought_together(estimate: Motion, truth: Motion, align_heading: bool) -> tuple[Motion, Motion]:
+    estimate, truth = on_common_time(estimate, truth)
+    if align_heading:
+        estimate = with_mean_root_of(with_heading_of(estimate, truth), truth)
+    return estimate, truth
 
 
 def _joint_errors(estimate: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -274,40 +336,6 @@ def on_common_time(estimate: Motion, truth: Motion) -> tuple[Motion, Motion]:
 def _nearest(time: np.ndarray, new_time: np.ndarray) -> np.ndarray:
     right = np.clip(np.searchsorted(time, new_time), 1, len(time) - 1)
     return np.where(new_time - time[right - 1] < time[right] - new_time, right - 1, right)
-
-
-def angle_differences(estimate: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return estimate minus truth of every coordinate, and where a joint is near its singularity.
-
-    The angles ``(a, b, c)`` and ``(a + π, π - b, c + π)`` (body-fixed, before signs) are the same rotation; of the two
-    ways to write the estimate the one nearer to the truth is taken, in every frame.
-
-    Parameters
-    ----------
-    estimate, truth : (T, C) in the order of `conventions.COORDINATES`
-
-    Returns
-    -------
-    difference : (T, C) radians, wrapped to [-π, π), and metres; NaN where either is missing or near singular
-    singular : (T, C) true where both are known, and either is near singular
-    """
-    difference = np.where(IS_LENGTH, estimate - truth, wrap(estimate - truth))
-    singular = np.zeros(difference.shape, dtype=bool)
-    for joint in ANGLE_TRIPLES:
-        columns = [COORDINATE_INDEX[name] for name in joint.coordinates]
-        difference[:, columns] = _nearer_branch(estimate[:, columns], truth[:, columns], joint.signs)
-        near = is_near_singular(estimate, joint) | is_near_singular(truth, joint)
-        singular[:, columns] = near[:, None] & np.isfinite(difference[:, columns])
-    return np.where(singular, np.nan, difference), singular
-
-
-def _nearer_branch(estimate: np.ndarray, truth: np.ndarray, signs: tuple[int, int, int]) -> np.ndarray:
-    """Wrapped differences (T, 3) of the estimate's equivalent angles that are nearer to the truth."""
-    turns = estimate * np.array(signs)
-    other = np.stack([turns[:, 0] + np.pi, np.pi - turns[:, 1], turns[:, 2] + np.pi], axis=-1) * np.array(signs)
-    here, there = wrap(estimate - truth), wrap(other - truth)
-    nearer = np.abs(there).sum(1) < np.abs(here).sum(1)
-    return np.where(nearer[:, None], there, here)
 
 
 def with_heading_of(estimate: Motion, truth: Motion) -> Motion:
