@@ -18,7 +18,7 @@ from kinefuse.formats.table_text import check_names, located, read_bytes, write_
 from kinefuse.formats.trc import METRES_PER_UNIT, check_unit
 from kinefuse.recordings import JointCenters
 
-_CYCLES: Final = {"y": (0, 1, 2), "z": (1, 2, 0), "x": (2, 0, 1)}
+CYCLES: Final = {"y": (0, 1, 2), "z": (1, 2, 0), "x": (2, 0, 1)}
 """Which of the file's axes become our x, y, z, by the axis that is up."""
 
 
@@ -52,34 +52,37 @@ def read_c3d_points(path: Path, up: str = "auto", canonical: bool = True) -> Joi
     content = read_bytes(path)
     header, parameters, numbers = read_structure(content, path)
     names = _point_names(header, parameters, path)
-    rate, frames = _rate(header, parameters, path), _frame_count(content, header, parameters, path)
+    rate, frames = point_rate(header, parameters, path), _frame_count(content, header, parameters, path)
     positions = _read_points(content, header, frames, numbers, path)
-    unit = (_texts(parameters, "POINT:UNITS") or [""])[0]
+    unit = (texts(parameters, "POINT:UNITS") or [""])[0]
     if unit.lower() not in METRES_PER_UNIT:
         raise FormatError(f"{path}: POINT:UNITS must be mm, cm, m or in, got {unit!r}; correct it when exporting.")
-    axes = _CYCLES[up if up != "auto" else _vertical(parameters, path)]
+    axes = CYCLES[up if up != "auto" else vertical_axis(parameters, path)]
     positions = positions[..., axes] * METRES_PER_UNIT[unit.lower()]
     check_unit(positions, unit, path)
     with located(path):
         return JointCenters(
             names=canonical_point_names(names) if canonical else names,
-            time=_start(header, parameters, rate) + np.arange(frames) / rate,
+            time=start_time(header, parameters, rate) + np.arange(frames) / rate,
             positions=positions,
         )
 
 
-def _texts(parameters: Parameters, name: str) -> list[str]:
+def texts(parameters: Parameters, name: str) -> list[str]:
+    """Return the texts of a parameter, none if it is missing or holds numbers."""
     value = parameters.get(name, [])
     return value if isinstance(value, list) else []
 
 
-def _number(parameters: Parameters, name: str) -> float | None:
+def number(parameters: Parameters, name: str) -> float | None:
+    """Return the first number of a parameter, None if it is missing or not finite."""
     value = parameters.get(name)
     return float(value[0]) if isinstance(value, np.ndarray) and len(value) and np.isfinite(value[0]) else None
 
 
-def _rate(header: Header, parameters: Parameters, path: Path) -> float:
-    rate = _number(parameters, "POINT:RATE") or header.rate_hz
+def point_rate(header: Header, parameters: Parameters, path: Path) -> float:
+    """Return the rate of the frames, hertz."""
+    rate = number(parameters, "POINT:RATE") or header.rate_hz
     if not (np.isfinite(rate) and 0.01 < rate < 1e6):
         raise broken(path, f"its frame rate is {rate:g} Hz")
     return float(rate)
@@ -100,8 +103,8 @@ def _frame_counts(header: Header, parameters: Parameters) -> set[int]:
     last = _frame_field(parameters, "TRIAL:ACTUAL_END_FIELD")
     if first is not None and last is not None:
         counts.add(last - first + 1)
-    counts.add(int(_number(parameters, "POINT:LONG_FRAMES") or 0))
-    frames = int(_number(parameters, "POINT:FRAMES") or 0)
+    counts.add(int(number(parameters, "POINT:LONG_FRAMES") or 0))
+    frames = int(number(parameters, "POINT:FRAMES") or 0)
     counts.add(frames % 65536 if frames != -1 else 0)
     if header.last_frame < 65535:
         counts.add(header.last_frame - header.first_frame + 1)
@@ -124,7 +127,7 @@ def _frame_count(content: bytes, header: Header, parameters: Parameters, path: P
 def _fits(content: bytes, end: int, header: Header, parameters: Parameters) -> bool:
     """Return whether the data can end at byte `end`: nothing but padding may follow, save for known later sections."""
     rest = len(content) - end
-    more_sections = bool(_number(parameters, "ROTATION:USED")) or content[0] >= header.data_start
+    more_sections = bool(number(parameters, "ROTATION:USED")) or content[0] >= header.data_start
     return rest >= 0 and (rest < 2 * BLOCK or more_sections or not any(content[end:]))
 
 
@@ -137,9 +140,9 @@ def _data_end(header: Header, frames: int) -> int:
     return (header.data_start - 1) * BLOCK + frames * row
 
 
-def _start(header: Header, parameters: Parameters, rate: float) -> float:
+def start_time(header: Header, parameters: Parameters, rate: float) -> float:
     """Return the time of the first frame, seconds: our own note, else counted from frame 1 of the capture."""
-    noted = _number(parameters, "KINEFUSE:START_S")
+    noted = number(parameters, "KINEFUSE:START_S")
     if noted is not None:
         return noted
     first = _frame_field(parameters, "TRIAL:ACTUAL_START_FIELD") or header.first_frame
@@ -147,21 +150,22 @@ def _start(header: Header, parameters: Parameters, rate: float) -> float:
 
 
 def _point_names(header: Header, parameters: Parameters, path: Path) -> tuple[str, ...]:
-    used = _number(parameters, "POINT:USED")
+    used = number(parameters, "POINT:USED")
     if used is not None and int(used) % 65536 != header.points:
         raise broken(path, f"its header states {header.points} points, POINT:USED {used:g}")
     if not header.points:
         raise FormatError(f"{path}: the C3D file holds no 3-D points; export the markers with it.")
-    labels = list(_texts(parameters, "POINT:LABELS"))
+    labels = list(texts(parameters, "POINT:LABELS"))
     more = 2
     while f"POINT:LABELS{more}" in parameters:  # the format allows 255 labels in one parameter
-        labels += _texts(parameters, f"POINT:LABELS{more}")
+        labels += texts(parameters, f"POINT:LABELS{more}")
         more += 1
     return tuple((labels[i] if i < len(labels) else "") or f"point_{i + 1}" for i in range(header.points))
 
 
-def _vertical(parameters: Parameters, path: Path) -> str:
-    screen = (_texts(parameters, "POINT:Y_SCREEN") or [""])[0].upper()
+def vertical_axis(parameters: Parameters, path: Path) -> str:
+    """Return which axis is up, by the rule at the top of this module: ``"x"``, ``"y"`` or ``"z"``."""
+    screen = (texts(parameters, "POINT:Y_SCREEN") or [""])[0].upper()
     if not screen:
         return "z"
     if screen.lstrip("+") not in {"X", "Y", "Z"}:
