@@ -130,9 +130,19 @@ def test_missing_numbers_stay_missing() -> None:
 
 
 def test_a_method_without_place_has_no_root() -> None:
-    row = row_of(group_rows(Results([constant("imunet", 0, 2.0)]), ONE), group="all")
-    assert row["root_mm"] is None
-    assert row["angle_rmse_deg"] == pytest.approx(2.0)
+    made = constant("imunet", 0, 2.0)
+    made = replace(made, root_error=np.full_like(made.root_error, np.nan))
+    line = csv_text(group_rows(Results([made]), ONE)).splitlines()
+    assert dict(zip(line[0].split(","), line[1].split(","), strict=True))["root_mm"] == ""
+
+
+def test_one_angle_below_all_does_not_drown_the_median_r2() -> None:
+    made = constant("videonet", 0, 2.0)
+    r2 = made.coordinate_r2.copy()
+    r2[:, COORDINATES.index("neck_flexion")] = -29.5
+    row = row_of(group_rows(Results([replace(made, coordinate_r2=r2)]), ONE), group="all")
+    assert row["r2"] == pytest.approx(0.5 - 30 / len(COORDINATE_GROUPS["all"]))
+    assert row["r2_median"] == pytest.approx(0.5)
 
 
 def test_gain_of_fusion() -> None:

@@ -153,15 +153,25 @@ def _moving(cell: Cell, group: str) -> np.ndarray:
     return columns[cell.coordinate_range[columns] > MOVING]
 
 
-def _r2(cell: Cell, group: str) -> float:
-    """The median over coordinates: one that hardly moves can lie below minus ten, and would drown the others."""
+def _r2(cell: Cell, group: str) -> np.ndarray:
     known = repeated_mean(cell.coordinate_r2)[_moving(cell, group)]
-    known = known[np.isfinite(known)]
+    return known[np.isfinite(known)]
+
+
+def _r2_median(cell: Cell, group: str) -> float:
+    """One angle that hardly moves can lie below minus ten, and drowns all others in a mean."""
+    known = _r2(cell, group)
     return float(np.median(known)) if known.size else float("nan")
 
 
 def _of_joints(values: np.ndarray, columns: np.ndarray, scale: float) -> float:
     return scale * float(mean_of_valid(mean_of_valid(values[:, columns], 1)))
+
+
+def _relative(group: str) -> np.ndarray:
+    """The group's joints without the root, whose acceleration is not relative to itself."""
+    joints = JOINT_GROUPS[group]
+    return joints[joints > 0]
 
 
 GROUP_METRICS: Final[Mapping[str, Callable[[Cell, str], float]]] = {
@@ -171,12 +181,13 @@ GROUP_METRICS: Final[Mapping[str, Callable[[Cell, str], float]]] = {
     "mpjpe_mm": lambda cell, group: _of_joints(cell.joint_error, JOINT_GROUPS[group], 1e3),
     "mpjpe_pa_mm": lambda cell, group: _of_joints(cell.joint_error_procrustes, JOINT_GROUPS[group], 1e3),
     "root_mm": lambda cell, group: 1e3 * float(mean_of_valid(cell.root_error)),
-    "acceleration_error_mps2": lambda cell, group: _of_joints(cell.acceleration_error, JOINT_GROUPS[group], 1.0),
-    "r2": _r2,
-    "rom_error_deg": lambda cell, group: _angles(np.abs(cell.coordinate_rom_error), _moving(cell, group)),
+    "acceleration_error_mps2": lambda cell, group: _of_joints(cell.acceleration_error, _relative(group), 1.0),
+    "r2": lambda cell, group: float(mean_of_valid(_r2(cell, group))),
+    "r2_median": _r2_median,
+    "rom_error_deg": lambda cell, group: _angles(np.abs(cell.coordinate_rom_error), COORDINATE_GROUPS[group]),
 }
-"""The numbers of one cell and one of `metrics.groups.GROUPS`. ``r2`` is the median over moving coordinates, the error
-of the range of motion the mean size over them; moving means that the truth's range exceeds `metrics.compare.MOVING`."""
+"""The numbers of one cell and one of `metrics.groups.GROUPS`, as `metrics.compare.Comparison` defines them; beside the
+mean R² of moving angles stands their median."""
 
 
 def group_value(cells: Sequence[Cell], metric: str, group: str) -> tuple[float, float]:

@@ -16,7 +16,6 @@ import numpy as np
 
 from kinefuse.conventions import COORDINATES, IS_LENGTH
 from kinefuse.errors import KinefuseError
-from kinefuse.estimators.registry import WITHOUT_PLACE
 from kinefuse.formats.table_text import write_text
 from kinefuse.metrics.angles import mean_of_valid
 from kinefuse.metrics.compare import Row
@@ -120,18 +119,16 @@ def group_rows(results: Results, settings: Sequence[Setting]) -> list[Row]:
         seconds = float(np.mean(np.concatenate([cell.seconds for cell in cells]))) if cells else None
         for group in GROUPS:
             over = mean_and_sd(movements[movements_of(group)])
-            row = front | {"group": group} | _metrics(cells, group, str(front["estimator"]))
+            row = front | {"group": group} | _metrics(cells, group)
             row |= {"movements_rmse_deg": over[0], "movements_rmse_deg_sd": over[1]}
             rows.append(row | {"repetitions": _repetitions(cells), "seconds": seconds})
     return rows
 
 
-def _metrics(cells: Sequence[Cell], group: str, estimator: str) -> Row:
-    """Return every metric of a group; the root of a method that knows no place says nothing."""
+def _metrics(cells: Sequence[Cell], group: str) -> Row:
     row: Row = {}
     for metric in GROUP_METRICS:
-        told = not (metric == "root_mm" and estimator.split(":")[0] in WITHOUT_PLACE)
-        row[metric], row[f"{metric}_sd"] = group_value(cells, metric, group) if told else (None, None)
+        row[metric], row[f"{metric}_sd"] = group_value(cells, metric, group)
     return row
 
 
