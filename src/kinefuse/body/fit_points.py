@@ -10,15 +10,8 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from kinefuse.body.angles import JOINT_ANGLES, joint_angles
-from kinefuse.body.fitting import (
-    Body,
-    BodyPrior,
-    FitConfig,
-    PosePrior,
-    fit_body,
-    fit_poses,
-    orientation_covariance,
-)
+from kinefuse.body.fit_shape import BodyPrior, fit_body
+from kinefuse.body.fitting import Body, FitConfig, PosePrior, fit_poses, orientation_covariance
 from kinefuse.body.initial_pose import fill_in_time, initial_pose
 from kinefuse.body.kinematics import local_from_world
 from kinefuse.body.models import BodyModel
