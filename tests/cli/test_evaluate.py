@@ -12,6 +12,7 @@ from evaluation_examples import swinging, write_example
 from kinefuse.cli import main
 from kinefuse.cli.evaluation_tables import activity_table, group_table
 from kinefuse.formats.netcdf import write_motion
+from kinefuse.formats.storage import write_mot
 from kinefuse.formats.trial import write_trial
 from kinefuse.metrics.compare import Row
 
@@ -70,6 +71,28 @@ def test_a_recorded_trial_with_its_truth(tmp_path: Path, capsys: Capture) -> Non
     write_motion(tmp_path / "trial" / "reference" / "motion.nc", demo.truth)
     assert evaluate(tmp_path / "trial", "--estimator", "mean-pose") == 0
     assert "recorded" in capsys.readouterr().out
+
+
+def test_another_tools_result(tmp_path: Path, capsys: Capture) -> None:
+    demo, trial, target = walk(), tmp_path / "trial", tmp_path / "errors.json"
+    write_trial(trial, demo.recording)
+    (trial / "reference").mkdir()
+    write_motion(trial / "reference" / "motion.nc", demo.truth)
+    write_mot(tmp_path / "ik.mot", demo.truth)
+    options = ["--estimator", "mean-pose", "--compare", f"OpenSim={tmp_path}/ik.mot"]
+    assert evaluate(trial, *options, "--json", target) == 0
+    assert "OpenSim" in capsys.readouterr().out
+    row = whole(json.loads(target.read_text()), "OpenSim", "recorded")
+    assert row["angle_rmse_deg"] == pytest.approx(0.0, abs=1e-4)
+    assert row["geodesic_deg"] is None
+    assert row["mpjpe_mm"] is None
+    assert "--shift" in refused(capsys, "evaluate", trial, *options, "--shift", "1000")
+    assert "did you mean 'knee_angle_r'" in refused(capsys, "evaluate", trial, *options, "--flip", "knee_angel_r")
+
+
+def test_another_tools_result_needs_a_trial(prepared: Path, tmp_path: Path, capsys: Capture) -> None:
+    write_mot(tmp_path / "ik.mot", walk().truth)
+    assert "name one trial" in refused(capsys, "evaluate", prepared, "--compare", tmp_path / "ik.mot")
 
 
 def test_nothing_is_replaced_unasked(prepared: Path, tmp_path: Path, capsys: Capture) -> None:

@@ -46,6 +46,28 @@ def evaluate(
     smpl: Annotated[Path | None, typer.Option("--smpl", help="Your own SMPL model (.npz), for AMASS clips.")] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the choice of clips and of all errors.")] = 0,
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes.")] = 1,
+    compare: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--compare",
+            metavar="[NAME=]FILE",
+            help="Another tool's result of the trial: .mot, .sto, .mvnx, Theia3D's .c3d, motion.nc; several times.",
+        ),
+    ] = None,
+    flip: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--flip",
+            metavar="[NAME:]COORDINATE",
+            help="An angle that a compared .mot or .sto counts the other way, such as knee_angle; several times.",
+        ),
+    ] = None,
+    shift: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--shift", metavar="[NAME:]SECONDS", help="Seconds to add to the time of a compared result; several times."
+        ),
+    ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="File for all numbers.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier file.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
@@ -60,6 +82,7 @@ def evaluate(
     from kinefuse.evaluation.judging import evaluate as run_evaluation
     from kinefuse.evaluation.judging import require_estimators
     from kinefuse.evaluation.material import Choice, load_clips
+    from kinefuse.evaluation.others import read_others
     from kinefuse.evaluation.recordings import all_conditions
     from kinefuse.evaluation.scores import activity_rows, summary_rows
 
@@ -72,10 +95,11 @@ def evaluate(
         check_file(json_file, overwrite)
     with ProgressBars(quiet) as progress:
         found, findings = load_clips(material, choice, progress)
-        scores, failures = run_evaluation(found, conditions, names, jobs, progress)
+        others, remarks = read_others(compare or [], flip or [], shift or [], found, names)
+        scores, failures = run_evaluation(found, conditions, names, jobs, progress, others)
     rows, activities = summary_rows(scores), activity_rows(scores)
     print_tables(rows, activities)
-    print_findings(findings, most=6)
+    print_findings([*remarks, *findings], most=6)
     print_lines(_failure_lines(failures))
     if json_file is None:
         return

@@ -16,19 +16,25 @@ from kinefuse.estimators.base import Estimator
 from kinefuse.estimators.registry import WITHOUT_PLACE, make_estimator
 from kinefuse.evaluation.floor import MEAN_POSE, MeanPose
 from kinefuse.evaluation.material import Clip, Progress
+from kinefuse.evaluation.others import OtherResult, common_span, during
 from kinefuse.evaluation.recordings import RECORDED, Conditions, make_recording, point_error_m
 from kinefuse.evaluation.scores import ClipScore
 from kinefuse.metrics.compare import compare_motions
+from kinefuse.motion import Motion
 from kinefuse.recordings import Recording
 
 
 @dataclass(frozen=True)
 class Job:
-    """One clip under one set of conditions, which a trial that was recorded does not have."""
+    """One clip under one set of conditions, which a trial that was recorded does not have.
+
+    Where other tools' results stand beside our estimators, all are judged over the time that every result covers.
+    """
 
     clip: Clip
     conditions: Conditions | None
     estimators: tuple[str, ...]
+    others: tuple[OtherResult, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,12 @@ class Failure:
 
 
 def evaluate(
-    clips: Sequence[Clip], conditions: Sequence[Conditions], estimators: Sequence[str], jobs: int, progress: Progress
+    clips: Sequence[Clip],
+    conditions: Sequence[Conditions],
+    estimators: Sequence[str],
+    jobs: int,
+    progress: Progress,
+    others: Sequence[OtherResult] = (),
 ) -> tuple[list[ClipScore], list[Failure]]:
     """Return the errors of every estimator, and of the mean pose, on every clip under every condition.
 
@@ -54,6 +65,7 @@ def evaluate(
     estimators : names in `estimators.registry`
     jobs : processes
     progress : called as ``progress(stage, done, total)``
+    others : other tools' results of the one trial in `clips`, of `others.read_others`
 
     Returns
     -------
@@ -67,7 +79,9 @@ def evaluate(
     """
     names = tuple(dict.fromkeys([*estimators, MEAN_POSE]))
     require_estimators(names)
-    work = [Job(clip, how, names) for clip in clips for how in ([None] if clip.recording else conditions)]
+    work = [
+        Job(clip, how, names, tuple(others)) for clip in clips for how in ([None] if clip.recording else conditions)
+    ]
     scores: list[ClipScore] = []
     failures: list[Failure] = []
     for done, result in enumerate(_results(work, jobs), 1):
@@ -109,18 +123,20 @@ def judge(job: Job) -> tuple[list[ClipScore], list[Failure]]:
     recording = measured(clip.recording) if conditions is None else make_recording(clip, conditions)
     error_mm = None if conditions is None else 1000.0 * point_error_m(clip, recording, conditions)
     scores = []
-    for name in job.estimators:
+    others = {other.name: other for other in job.others}
+    for name in (*job.estimators, *others):
         seed_generators(0 if conditions is None else conditions.seed)
         try:
-            scores.append(_score(job, name, recording, error_mm))
+            scores.append(_score(job, others.get(name) or name, recording, error_mm))
         except KinefuseError as problem:  # the clip counts for nobody then
             return [], [Failure(clip.subject, clip.name, _noise(conditions), name, str(problem))]
     return scores, []
 
 
-def _score(job: Job, name: str, recording: Recording, error_mm: float | None) -> ClipScore:
-    heading_is_free = knows_no_heading(name, recording)
-    motion = estimator_called(name).estimate(recording)
+def _score(job: Job, method: str | OtherResult, recording: Recording, error_mm: float | None) -> ClipScore:
+    name = method if isinstance(method, str) else method.name
+    motion, heading_is_free = _estimated(method, recording)
+    motion = during(motion, common_span(job.others))
     comparison = compare_motions(motion, job.clip.truth, align_heading=heading_is_free)
     level_m = None if job.conditions is None else job.conditions.level_m
     return ClipScore(
@@ -134,6 +150,13 @@ def _score(job: Job, name: str, recording: Recording, error_mm: float | None) ->
         aligned="heading" if heading_is_free else "none",
         rows=tuple(comparison.rows()),
     )
+
+
+def _estimated(method: str | OtherResult, recording: Recording) -> tuple[Motion, bool]:
+    """Return a motion, and whether one constant heading and place of it are forgiven."""
+    if isinstance(method, OtherResult):
+        return method.estimate(recording), not method.knows_heading
+    return estimator_called(method).estimate(recording), knows_no_heading(method, recording)
 
 
 def _noise(conditions: Conditions | None) -> str:
