@@ -1,5 +1,7 @@
 """Solving the equations of all frames of a trial at once, which are banded since only neighbours are tied together."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from scipy.linalg import LinAlgError, cho_solve_banded, cholesky_banded
@@ -23,43 +25,61 @@ def damped(H: torch.Tensor, damping: float) -> torch.Tensor:
     return H + torch.diag_embed(damping * torch.cat([root, scale[..., 3:]], dim=-1))
 
 
-def solve_banded(
-    normal: Normal, rough: torch.Tensor, weights: torch.Tensor, steps: torch.Tensor, damping: float
-) -> torch.Tensor:
-    """Solve the coupled equations of all frames; unknowns are ordered frame by frame.
+@dataclass(frozen=True)
+class Tied:
+    """Equations that tie frames to the next one and the next but one.
 
-    Second differences couple a frame to the next two, degree of freedom by degree of freedom: two extra diagonals far
-    from the main one, and everything between them is zero.
+    Attributes
+    ----------
+    gradient : (T, 69)
+    own, next_one, next_but_one : (T, 69), (T - 1, 69), (T - 2, 69): how a degree of freedom couples to itself in the
+        same frame, the next and the next but one
+    own_block, next_one_block, next_but_one_block : (T, 69, 69), (T - 1, 69, 69), (T - 2, 69, 69) where all degrees of
+        freedom are coupled, rows of the later frame; or None
     """
-    frames = len(normal.g)
-    square = (weights**2).numpy()
-    factors = difference_factors(steps)
-    count = torch.zeros(frames, dtype=torch.float64)
-    gradient = normal.g.clone()
-    for shift in range(3):
-        rows = slice(shift, frames - 2 + shift)
-        count[rows] += factors[:, shift] ** 2
-        gradient[rows] += factors[:, shift, None] * rough * weights
-    diagonal = count.numpy()[:, None] * square
-    blocks = damped(normal.H, damping).numpy() + np.eye(N_POSE) * diagonal[:, :, None]
-    band = np.zeros((2 * N_POSE + 1, frames * N_POSE))  # lower form: band[i - j, j] = A[i, j]
-    columns = band.reshape(2 * N_POSE + 1, frames, N_POSE)
-    for k in range(N_POSE):
-        columns[: N_POSE - k, :, k] = blocks[:, k:, k].T
-    first, middle, last = factors.numpy().T
-    columns[N_POSE, : frames - 2] += (first * middle)[:, None] * square
-    columns[N_POSE, 1 : frames - 1] += (middle * last)[:, None] * square
-    columns[2 * N_POSE, : frames - 2] += (first * last)[:, None] * square
+
+    gradient: torch.Tensor
+    own: torch.Tensor
+    next_one: torch.Tensor
+    next_but_one: torch.Tensor
+    own_block: torch.Tensor | None = None
+    next_one_block: torch.Tensor | None = None
+    next_but_one_block: torch.Tensor | None = None
+
+
+def solve(normal: Normal, tied: Tied | None, damping: float) -> torch.Tensor:
+    """Return the change (T, 69) that solves the damped equations; zero if they are not positive definite."""
+    if tied is None:
+        factor = torch.linalg.cholesky(damped(normal.H, damping))
+        return -torch.cholesky_solve(normal.g[..., None], factor)[..., 0]
+    band = _band(normal, tied, damping)
     try:
         factor_banded = cholesky_banded(band, overwrite_ab=True, lower=True, check_finite=False)
-    except LinAlgError:  # not positive definite: the caller damps more
-        return torch.full((frames, N_POSE), 0.0, dtype=torch.float64)
-    solution = cho_solve_banded((factor_banded, True), gradient.numpy().reshape(-1), check_finite=False)
-    return -torch.as_tensor(solution.reshape(frames, N_POSE))
+    except LinAlgError:  # the caller damps more
+        return torch.zeros_like(normal.g)
+    gradient = (normal.g + tied.gradient).numpy().reshape(-1)
+    solution = cho_solve_banded((factor_banded, True), gradient, check_finite=False)
+    return -torch.as_tensor(solution.reshape(-1, N_POSE))
 
 
-def difference_factors(steps: torch.Tensor) -> torch.Tensor:
-    """Factors (T - 2, 3) of three neighbouring frames in their acceleration, 1/s², for steps (T - 1,) in seconds."""
-    before, after = steps[:-1], steps[1:]
-    mean = 0.5 * (before + after)
-    return torch.stack([1 / before, -1 / before - 1 / after, 1 / after], dim=-1) / mean[:, None]
+def _band(normal: Normal, tied: Tied, damping: float) -> np.ndarray:
+    """Return the matrix in lower form, band[i - j, j] = A[i, j]; unknowns are ordered frame by frame.
+
+    Without dense blocks a frame is coupled to others by two extra diagonals far from the main one, and everything
+    between them is zero.
+    """
+    frames = len(normal.g)
+    blocks = normal.H if tied.own_block is None else normal.H + tied.own_block
+    blocks = damped(blocks, damping) + torch.diag_embed(tied.own)
+    width = 2 * N_POSE + 1 if tied.next_but_one_block is None else 3 * N_POSE
+    band = np.zeros((width, frames * N_POSE))
+    columns = band.reshape(width, frames, N_POSE)
+    for k in range(N_POSE):
+        columns[: N_POSE - k, :, k] = blocks[:, k:, k].T
+    for distance, block in ((1, tied.next_one_block), (2, tied.next_but_one_block)):
+        if block is not None:
+            for k in range(N_POSE):
+                columns[distance * N_POSE - k : (distance + 1) * N_POSE - k, : frames - distance, k] = block[:, :, k].T
+    columns[N_POSE, : frames - 1] += tied.next_one.numpy()
+    columns[2 * N_POSE, : frames - 2] += tied.next_but_one.numpy()
+    return band

@@ -12,10 +12,12 @@ import numpy as np
 import torch
 
 from kinefuse.body import point_terms as terms
-from kinefuse.body.banded import Normal, damped, solve_banded
+from kinefuse.body.banded import Normal, solve
 from kinefuse.body.kinematics import IS_ANCESTOR, N_SEGMENTS
 from kinefuse.body.models import BodyModel
+from kinefuse.body.neighbours import Ties
 from kinefuse.body.point_terms import N_POSE, Pose, Targets
+from kinefuse.body.sensor_terms import Accelerations, Orientations, orientation_jacobian, orientation_residual
 
 CHUNK = 256
 PosePrior = Callable[[Pose], tuple[torch.Tensor, torch.Tensor]]
@@ -108,6 +110,8 @@ def frame_equations(body: Body, pose: Pose, targets: Targets, config: FitConfig,
         normal.H[rows] = jacobian.transpose(-1, -2) @ jacobian
         normal.g[rows] = (jacobian.transpose(-1, -2) @ weighted[..., None])[..., 0]
         normal.cost += float(cost.sum())
+        if goal.orientations is not None:
+            _add_orientations(placed.R_world_segment, goal.orientations, config, normal, rows)
         if extra is not None:
             more, derivative = extra(part)
             normal.H[rows] += derivative.transpose(-1, -2) @ derivative
@@ -118,9 +122,23 @@ def frame_equations(body: Body, pose: Pose, targets: Targets, config: FitConfig,
     return normal
 
 
+def _add_orientations(R: torch.Tensor, told: Orientations, config: FitConfig, normal: Normal, rows: slice) -> None:
+    residual, rates = orientation_residual(R, told)
+    cost, keep = terms.geman_mcclure(residual, config.robust_sd)
+    jacobian = (orientation_jacobian(R, rates, told.segment) * keep[..., None, None]).flatten(1, 2)
+    weighted = (residual * keep[..., None]).flatten(1, 2)
+    normal.H[rows, 3:, 3:] += jacobian.transpose(-1, -2) @ jacobian
+    normal.g[rows, 3:] += (jacobian.transpose(-1, -2) @ weighted[..., None])[..., 0]
+    normal.cost += float(cost.sum())
+
+
 def data_cost(body: Body, pose: Pose, targets: Targets, config: FitConfig, extra: PosePrior | None) -> float:
-    residual = terms.whitened_residual(body.place(pose, targets.segment), targets)
+    placed = body.place(pose, targets.segment)
+    residual = terms.whitened_residual(placed, targets)
     cost = float(terms.geman_mcclure(residual, config.robust_sd)[0].sum()) + prior_cost(pose, config)
+    if targets.orientations is not None:
+        turned = orientation_residual(placed.R_world_segment, targets.orientations)[0]
+        cost += float(terms.geman_mcclure(turned, config.robust_sd)[0].sum())
     return cost + (float((extra(pose)[0] ** 2).sum()) if extra is not None else 0.0)
 
 
@@ -142,7 +160,13 @@ def regular_steps(time: np.ndarray) -> torch.Tensor:
 
 
 def fit_poses(
-    body: Body, pose: Pose, targets: Targets, config: FitConfig, time: np.ndarray, extra: PosePrior | None = None
+    body: Body,
+    pose: Pose,
+    targets: Targets,
+    config: FitConfig,
+    time: np.ndarray,
+    extra: PosePrior | None = None,
+    pushed: Accelerations | None = None,
 ) -> tuple[Pose, torch.Tensor]:
     """Find the poses of all frames for a known body.
 
@@ -150,39 +174,32 @@ def fit_poses(
     ----------
     pose : where to start, (T, ...)
     time : (T,) seconds
+    pushed : accelerations of sensors, which tie neighbouring frames together
 
     Returns
     -------
     The poses, and each frame's own information matrix (T, 69, 69), from its points and the joint prior without
     its neighbours.
     """
-    weights, steps = _smoothness_weights(config), regular_steps(time)
-    smooth = bool((weights > 0).any()) and len(targets.points) > 2
+    ties = Ties(body.joints, regular_steps(time), _smoothness_weights(config), pushed)
     damping = 1e-3
     normal = frame_equations(body, pose, targets, config, extra)
+    tied = ties.equations(pose)
     for _ in range(config.iterations):
-        rough = terms.accelerations(pose, steps) * weights if smooth else torch.zeros(0, N_POSE)
-        cost = normal.cost + float((rough**2).sum())
+        cost = normal.cost + ties.cost(pose)
         for _attempt in range(8):
-            change = solve_banded(normal, rough, weights, steps, damping) if smooth else _solve_frames(normal, damping)
-            trial = pose.moved(change)
-            new_rough = terms.accelerations(trial, steps) * weights if smooth else rough
-            new_cost = data_cost(body, trial, targets, config, extra) + float((new_rough**2).sum())
+            trial = pose.moved(solve(normal, tied, damping))
+            new_cost = data_cost(body, trial, targets, config, extra) + ties.cost(trial)
             if new_cost < cost:
                 break
             damping *= 5
         else:
             return pose, normal.H
         pose, damping = trial, max(damping / 4, 1e-8)
-        normal = frame_equations(body, pose, targets, config, extra)
+        normal, tied = frame_equations(body, pose, targets, config, extra), ties.equations(pose)
         if cost - new_cost < config.tolerance * cost:
             break
     return pose, normal.H
-
-
-def _solve_frames(normal: Normal, damping: float) -> torch.Tensor:
-    factor = torch.linalg.cholesky(damped(normal.H, damping))
-    return -torch.cholesky_solve(normal.g[..., None], factor)[..., 0]
 
 
 def orientation_covariance(information: torch.Tensor, R_world_segment: torch.Tensor) -> torch.Tensor:

@@ -11,6 +11,7 @@ import torch
 
 from kinefuse.body.kinematics import IS_ANCESTOR, N_SEGMENTS, joint_positions, points_on_segments, world_from_local
 from kinefuse.body.priors import JointPrior, exp_rotation, joint_coordinates, joint_prior, log_rotation
+from kinefuse.body.sensor_terms import Orientations
 
 N_POSE = 3 + 3 * N_SEGMENTS
 
@@ -34,22 +35,25 @@ class Pose:
 
 @dataclass(frozen=True)
 class Targets:
-    """Measured points and the places of the same points on the body.
+    """Measured points and the places of the same points on the body, and what sensors tell beside them.
 
     Attributes
     ----------
     points : (T, K, 3) metres, NaN where missing
     whitening : (T, K, 3, 3): W with W^T W the inverse covariance of a point; zero where missing
     segment : (K,)
+    orientations : of segments, or None
     """
 
     points: torch.Tensor
     whitening: torch.Tensor
     segment: torch.Tensor
+    orientations: Orientations | None = None
 
     def frames(self, index: torch.Tensor | slice) -> "Targets":
         """Return some of the frames."""
-        return Targets(self.points[index], self.whitening[index], self.segment)
+        some = None if self.orientations is None else self.orientations.frames(index)
+        return Targets(self.points[index], self.whitening[index], self.segment, some)
 
 
 @dataclass(frozen=True)

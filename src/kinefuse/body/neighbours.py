@@ -1,0 +1,122 @@
+"""What ties a frame to its neighbours: smooth movement, and the accelerations of sensors.
+
+Both are second differences over three frames. Smoothness couples each degree of freedom to itself alone, the
+acceleration of a place on the body all of them.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+from kinefuse.body import point_terms as terms
+from kinefuse.body.banded import Tied
+from kinefuse.body.point_terms import N_POSE, Pose
+from kinefuse.body.sensor_terms import Accelerations, acceleration_residual, place_jacobian, sensor_places
+
+
+def difference_factors(steps: torch.Tensor) -> torch.Tensor:
+    """Factors (T - 2, 3) of three neighbouring frames in their acceleration, 1/s², for steps (T - 1,) in seconds."""
+    before, after = steps[:-1], steps[1:]
+    mean = 0.5 * (before + after)
+    return torch.stack([1 / before, -1 / before - 1 / after, 1 / after], dim=-1) / mean[:, None]
+
+
+@dataclass(frozen=True)
+class Ties:
+    """What is asked of neighbouring frames.
+
+    Attributes
+    ----------
+    joints : (22, 3) of the body in its rest pose, metres
+    steps : (T - 1,) seconds between frames
+    smoothness : (69,) inverse standard deviations of the accelerations of the pose; zero asks for nothing
+    pushed : accelerations that sensors told, or None
+    """
+
+    joints: torch.Tensor
+    steps: torch.Tensor
+    smoothness: torch.Tensor
+    pushed: Accelerations | None
+
+    @property
+    def any(self) -> bool:
+        """Whether frames are tied at all."""
+        return len(self.steps) > 1 and (self.pushed is not None or bool((self.smoothness > 0).any()))
+
+    def cost(self, pose: Pose) -> float:
+        """Return the cost over all frames."""
+        if not self.any:
+            return 0.0
+        cost = float((self._rough(pose) ** 2).sum())
+        if self.pushed is not None:
+            residual = acceleration_residual(self._places(pose, self.pushed)[2], self.pushed)
+            cost += float(terms.geman_mcclure(residual, self.pushed.robust_sd)[0].sum())
+        return cost
+
+    def equations(self, pose: Pose) -> Tied | None:
+        """Return the equations, None if frames are not tied."""
+        if not self.any:
+            return None
+        tied = _smooth_equations(self._rough(pose), self.smoothness, difference_factors(self.steps))
+        if self.pushed is None:
+            return tied
+        return _with_accelerations(tied, *self._places(pose, self.pushed), self.pushed)
+
+    def _rough(self, pose: Pose) -> torch.Tensor:
+        return terms.accelerations(pose, self.steps) * self.smoothness
+
+    def _places(self, pose: Pose, pushed: Accelerations) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        placed = terms.place(pose, self.joints, self.joints[:0], torch.zeros(0, dtype=torch.long))
+        return (
+            placed.R_world_segment,
+            placed.positions,
+            sensor_places(placed.R_world_segment, placed.positions, pushed),
+        )
+
+
+def _smooth_equations(rough: torch.Tensor, weights: torch.Tensor, factors: torch.Tensor) -> Tied:
+    """Equations of weighted accelerations `rough` (T - 2, 69), degree of freedom by degree of freedom."""
+    frames, square = len(rough) + 2, weights**2
+    count, gradient = torch.zeros(frames).double(), torch.zeros(frames, N_POSE).double()
+    for shift in range(3):
+        rows = slice(shift, frames - 2 + shift)
+        count[rows] += factors[:, shift] ** 2
+        gradient[rows] += factors[:, shift, None] * rough * weights
+    next_one = torch.zeros(frames - 1).double()
+    next_one[:-1] += factors[:, 0] * factors[:, 1]
+    next_one[1:] += factors[:, 1] * factors[:, 2]
+    return Tied(
+        gradient=gradient,
+        own=count[:, None] * square,
+        next_one=next_one[:, None] * square,
+        next_but_one=(factors[:, 0] * factors[:, 2])[:, None] * square,
+    )
+
+
+def _with_accelerations(
+    tied: Tied, R: torch.Tensor, positions: torch.Tensor, places: torch.Tensor, pushed: Accelerations
+) -> Tied:
+    """Add the accelerations of places (T, N, 3), whose derivatives by three frames' poses go into dense blocks."""
+    residual = acceleration_residual(places, pushed)
+    keep = terms.geman_mcclure(residual, pushed.robust_sd)[1]
+    weight, pull = (pushed.weight[1:-1] * keep).repeat_interleave(3, 1), (residual * keep[..., None]).flatten(1)
+    A = place_jacobian(R, positions, places, pushed.segment).flatten(1, 2)
+    frames, square, f = len(A), weight**2, pushed.factors[..., None]
+    own, one = torch.zeros(frames, A.shape[1]).double(), torch.zeros(frames - 1, A.shape[1]).double()
+    force = torch.zeros_like(own)
+    for shift in range(3):
+        rows = slice(shift, frames - 2 + shift)
+        own[rows] += f[:, shift] ** 2 * square
+        force[rows] += f[:, shift] * weight * pull
+    one[:-1] += f[:, 0] * f[:, 1] * square
+    one[1:] += f[:, 1] * f[:, 2] * square
+    turned = A.transpose(-1, -2)
+    return Tied(
+        gradient=tied.gradient + (turned @ force[..., None])[..., 0],
+        own=tied.own,
+        next_one=tied.next_one,
+        next_but_one=tied.next_but_one,
+        own_block=turned @ (own[..., None] * A),
+        next_one_block=turned[1:] @ (one[..., None] * A[:-1]),
+        next_but_one_block=turned[2:] @ ((f[:, 0] * f[:, 2] * square)[..., None] * A[:-2]),
+    )
