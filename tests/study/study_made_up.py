@@ -1,35 +1,36 @@
 """A whole study, made up: errors of every method under every noise of the paper, with known ratios."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from study_samples import made_up_cell
 
 from kinefuse.study.cells import Cell
-
-
-@dataclass(frozen=True)
-class Setting:
-    name: str
-    family: str
-    mounting_sd_rad: float
-    level_m: float | None
-    fault: str = ""
-    amount: float = 0.0
+from kinefuse.study.plan import Setting
 
 
 def noise(sigma: float, level: float | None, family: str) -> Setting:
     name = f"m{sigma:g}-" + ("clean" if level is None else f"p{level:g}")
-    return Setting(name, family, float(np.deg2rad(sigma)), None if level is None else level / 1e3)
+    return Setting(
+        name=name,
+        family=family,
+        mounting_sd_rad=float(np.deg2rad(sigma)),
+        level_m=None if level is None else level / 1e3,
+    )
+
+
+def clock_offset(milliseconds: float) -> Setting:
+    reference = noise(9.4, 52.6, "faults")
+    return replace(reference, name=f"offset-{milliseconds:g}", fault="clock offset", amount=milliseconds)
 
 
 SETTINGS = (
     *(noise(sigma, 52.6, "mounting") for sigma in (0.0, 9.4, 14.1, 18.8)),
     *(noise(0.0, level, "points") for level in (None, 70.5, 101.1)),
     noise(9.4, 70.5, "both"),
-    Setting("offset-100", "faults", float(np.deg2rad(9.4)), 0.0526, "clock offset", 100.0),
-    Setting("offset-500", "faults", float(np.deg2rad(9.4)), 0.0526, "clock offset", 500.0),
+    clock_offset(100.0),
+    clock_offset(500.0),
 )
 
 ERRORS_DEG = {

@@ -1,14 +1,11 @@
 """Settings in words, and found by what they are rather than by their names."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from kinefuse.study.plan import Setting
+from kinefuse.study.plan import FAULTS, Setting
 
 SIGMAS_DEG: Final = (0.0, 9.4, 14.1, 18.8)
 """The paper's errors of mounting per axis; the mean error of orientation is 0, 15, 22.5 and 30°."""
@@ -61,8 +58,16 @@ def noise_in_words(sigma: float, level: float | None) -> str:
 
 
 def in_words(setting: Setting) -> str:
-    """Return a setting as one reads it."""
+    """Return a setting as one reads it: ``"clock offset 100 ms"``, ``"6 sensors"``, ``"lost camera"``."""
     if is_faultless(setting):
         return noise_in_words(sigma_deg(setting), level_mm(setting))
-    amount = f" {setting.amount:g}" if setting.amount else ""
-    return setting.fault.replace("_", " ").replace("-", " ") + amount
+    unit = FAULTS.get(setting.fault, "")
+    if setting.fault == unit:
+        return f"{setting.amount:g} {unit if setting.amount != 1 else unit.removesuffix('s')}"
+    if unit in _COUNTED:
+        return setting.fault if setting.amount == 1 else f"{setting.fault}, {setting.amount:g} {unit}"
+    return f"{setting.fault} {setting.amount:g}{'' if unit == '°' else ' '}{unit}"
+
+
+_COUNTED: Final = ("sensors", "cameras", "pairs")
+"""Units of which one needs no number."""

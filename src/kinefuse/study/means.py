@@ -4,8 +4,9 @@ Thirty repetitions are not thirty samples, and ten windows of one person are not
 millimetres and m/s² from here on, since all that follows is tables and figures.
 """
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -15,6 +16,7 @@ from kinefuse.metrics.angles import mean_of_valid
 from kinefuse.metrics.compare import MOVING
 from kinefuse.metrics.groups import COORDINATE_GROUPS, JOINT_GROUPS, SEGMENT_GROUPS, group_of, joint_of
 from kinefuse.study.cells import Cell
+from kinefuse.study.plan import Setting, alike
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,26 @@ class Results:
         """Return an estimator's cells under a setting, on the given windows or all, in the order of their names."""
         found = self._done.get((setting, estimator), {})
         return [found[name] for name in (sorted(found) if windows is None else windows)]
+
+
+def completed(cells: Sequence[Cell], settings: Sequence[Setting]) -> list[Cell]:
+    """Return the cells, and a cell for each setting that is one and the same for an estimator as one that was computed.
+
+    VideoNet sees no sensors, so its cells under one mounting error are its cells under any.
+    """
+    there = {(cell.setting, cell.estimator, cell.window) for cell in cells}
+    by_method: dict[tuple[str, str], list[Cell]] = {}
+    for cell in cells:
+        by_method.setdefault((cell.setting, cell.estimator), []).append(cell)
+    added = {}
+    for estimator in dict.fromkeys(cell.estimator for cell in cells):
+        for group in alike(settings, estimator):
+            own = [cell for setting in group for cell in by_method.get((setting.name, estimator), ())]
+            for setting, cell in itertools.product(group, own):
+                where = (setting.name, estimator, cell.window)
+                if where not in there:
+                    added.setdefault(where, replace(cell, setting=setting.name))
+    return [*cells, *added.values()]
 
 
 def repeated_mean(values: np.ndarray) -> np.ndarray:

@@ -4,13 +4,11 @@ Where methods stand beside each other they are judged on the same windows: those
 result could use. The columns ``windows`` and ``windows_own`` say how many these are, and how many the method could use.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 
@@ -26,6 +24,7 @@ from kinefuse.study.means import (
     GROUP_METRICS,
     MOVEMENTS,
     Results,
+    completed,
     group_value,
     mean_and_sd,
     mean_movement_errors,
@@ -34,9 +33,7 @@ from kinefuse.study.means import (
     person_values,
     repeated_mean,
 )
-
-if TYPE_CHECKING:
-    from kinefuse.study.plan import Setting
+from kinefuse.study.plan import Setting
 
 FUSED: Final = "fusionnet"
 SINGLE: Final = ("videonet", "imunet")
@@ -61,7 +58,7 @@ def write_tables(cells: Sequence[Cell], settings: Sequence[Setting], folder: Pat
 
 def all_tables(cells: Sequence[Cell], settings: Sequence[Setting]) -> dict[str, list[Row]]:
     """Return the rows of every table by its name, without the relations."""
-    results = Results(cells)
+    results = Results(completed(cells, settings))
     return {
         "groups": group_rows(results, settings),
         "coordinates": coordinate_rows(results, settings),

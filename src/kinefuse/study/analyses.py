@@ -1,0 +1,156 @@
+"""Analyses of the paper beside its ratios: method × noise level, lower against upper body, activities."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from kinefuse.metrics.statistics import unpaired_t
+from kinefuse.metrics.variance import Effect, repeated_measures_anova
+from kinefuse.study.levels import REFERENCE, find, noise_in_words
+from kinefuse.study.means import Results
+from kinefuse.study.naming import title
+from kinefuse.study.pairs import by_activity, lower_and_upper, methods_by_levels, n_people
+from kinefuse.study.plan import Setting
+from kinefuse.study.relation import ALPHA_SINGLE, Relation, p_in_words
+
+NETWORKS: Final = ("imunet", "videonet", "fusionnet")
+
+
+def method_by_noise(
+    results: Results,
+    settings: Sequence[Setting],
+    varied: str,
+    levels: Sequence[tuple[float, float | None]],
+    estimators: Sequence[str],
+) -> Relation:
+    """Return whether noise hurts some methods more than others: the interaction of a two-way analysis of variance.
+
+    Parameters
+    ----------
+    varied : ``"sensors"`` or ``"points"``, what the noise is of
+    levels : mounting error, degrees, and error of the points, millimetres; None is clean
+    estimators : methods that were not run are left out; fewer than two, or fewer than two levels, measure nothing
+    """
+    unknown = Relation(
+        name=f"method-by-noise-of-{varied}",
+        kind="methods and levels of noise",
+        claim=f"How much noise of the {varied} costs depends on the method (two-way repeated measures)",
+    )
+    found = [setting for setting in (find(settings, *level) for level in levels) if setting is not None]
+    methods = [e for e in estimators if all(results.windows(setting.name, e) for setting in found)]
+    if len(found) < 2 or len(methods) < 2:
+        return unknown
+    table = methods_by_levels(results, [setting.name for setting in found], methods)
+    return unknown if table is None else _interaction(unknown, methods, *table)
+
+
+def _interaction(unknown: Relation, methods: Sequence[str], values: np.ndarray, windows: int) -> Relation:
+    """Return the finding of a two-way analysis of values (M, methods, levels)."""
+    method, noise, both = repeated_measures_anova(values, ("method", "noise"))
+    compared = ", ".join(title(name) for name in methods)
+    return replace(
+        unknown,
+        holds=_found(both.p),
+        p=both.p,
+        n=both.n,
+        windows=windows,
+        numbers=_effects({"method": method, "noise": noise, "interaction": both}),
+        sentence=(
+            f"{compared} under {values.shape[2]} levels of noise: method {_told(method)}, noise {_told(noise)}, "
+            f"method × noise {_told(both)}. "
+            f"Noise {'costs' if _found(both.p) else 'was not seen to cost'} some methods more than others."
+        ),
+        warning=_warnings({"method": method, "noise": noise, "method × noise": both}),
+    )
+
+
+def _found(p: float) -> bool | None:
+    """Return whether a single test found something; None if there was no test."""
+    return bool(p < ALPHA_SINGLE) if np.isfinite(p) else None
+
+
+def _told(effect: Effect) -> str:
+    if not np.isfinite(effect.f):
+        return "could not be tested"
+    return (
+        f"F({effect.dof_effect:g}, {effect.dof_error:g}) = {effect.f:.1f}, {p_in_words(effect.p)}, "
+        f"η²p = {effect.partial_eta_squared:.2f}"
+    )
+
+
+def _effects(effects: dict[str, Effect]) -> dict[str, float]:
+    return {
+        f"{name}_{what}": value
+        for name, effect in effects.items()
+        for what, value in (("F", effect.f), ("p", effect.p), ("partial_eta_squared", effect.partial_eta_squared))
+    }
+
+
+def _warnings(effects: dict[str, Effect]) -> str:
+    return " ".join(f"{name.capitalize()}: {effect.warning}" for name, effect in effects.items() if effect.warning)
+
+
+def lower_against_upper(results: Results, settings: Sequence[Setting], estimator: str) -> Relation:
+    """Return whether a method is better for legs than for arms and neck, as an unpaired test over movements."""
+    unknown = Relation(
+        name=f"lower/upper-{estimator}",
+        kind="legs against arms and neck",
+        claim=f"{title(estimator)} is better for hips, knees and ankles than for shoulders, elbows and neck",
+        limit=1.0,
+    )
+    setting = find(settings, *REFERENCE)
+    if setting is None or not results.windows(setting.name, estimator):
+        return unknown
+    lower, upper = lower_and_upper(results, setting.name, estimator)
+    test = unpaired_t(lower, upper)
+    means = float(np.nanmean(lower)), float(np.nanmean(upper))
+    better = means[0] < means[1] and bool(_found(test.p))
+    return replace(
+        unknown,
+        holds=None if _found(test.p) is None else better,
+        ratio=means[0] / means[1],
+        p=test.p,
+        n=test.n_a + test.n_b,
+        people=n_people(results, setting.name, estimator),
+        windows=len(results.windows(setting.name, estimator)),
+        numbers={"first_deg": means[0], "second_deg": means[1], "d": test.d},
+        sentence=(
+            f"{title(estimator)}: {means[0]:.1f}° for legs against {means[1]:.1f}° for arms and neck "
+            f"({noise_in_words(*REFERENCE)}), {p_in_words(test.p)} over joint movements (Welch's test)."
+        ),
+        warning=test.warning,
+    )
+
+
+def across_activities(results: Results, settings: Sequence[Setting], estimator: str) -> Relation:
+    """Return whether a method's error depends on the activity: a one-way analysis over movements."""
+    unknown = Relation(
+        name=f"activities-{estimator}",
+        kind="activities",
+        claim=f"The error of {title(estimator)} depends on the activity",
+    )
+    setting = find(settings, *REFERENCE)
+    if setting is None:
+        return unknown
+    names, values = by_activity(results, setting.name, estimator)
+    if len(names) < 2:
+        return unknown
+    (effect,) = repeated_measures_anova(values, ("activity",))
+    means = {name: float(np.nanmean(column)) for name, column in zip(names, values.T, strict=True)}
+    return replace(
+        unknown,
+        holds=_found(effect.p),
+        p=effect.p,
+        n=effect.n,
+        people=n_people(results, setting.name, estimator),
+        windows=len(results.windows(setting.name, estimator)),
+        numbers={f"{name}_deg": value for name, value in means.items()},
+        sentence=(
+            f"{title(estimator)}: "
+            + ", ".join(f"{name} {value:.1f}°" for name, value in means.items())
+            + f" ({noise_in_words(*REFERENCE)}); activity {_told(effect)}. Different people did different activities."
+        ),
+        warning=effect.warning,
+    )
