@@ -29,10 +29,10 @@ from kinefuse.rotations import geodesic_angle, yaw_matrix
 
 TRUTH = swinging_motion()
 
-INERTIAL = {"imunet"}
+INERTIAL = {"imunet", "imu-kinematics"}
 """Estimators that see no points: what the world's axes are is not for them to know."""
 
-WITH_SENSORS = {"imunet", "fusionnet"}
+WITH_SENSORS = {"imunet", "imu-kinematics", "fusionnet"}
 LEARNED = {"videonet", "imunet", "fusionnet"}
 
 

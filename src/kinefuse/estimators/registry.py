@@ -8,6 +8,7 @@ from kinefuse.body.markers import recognise_markers
 from kinefuse.conventions import IMU_SITES
 from kinefuse.errors import KinefuseError
 from kinefuse.estimators.base import Estimator
+from kinefuse.estimators.imu_kinematics import ImuKinematics
 from kinefuse.estimators.network_answers import is_shipped
 from kinefuse.estimators.networks import FusionNetEstimator, ImuNetEstimator, VideoNetEstimator
 from kinefuse.estimators.sensors import has_signals
@@ -20,6 +21,7 @@ ESTIMATORS: dict[str, Callable[[], Estimator]] = {
     "videonet": VideoNetEstimator,
     "imunet": ImuNetEstimator,
     "fusionnet": FusionNetEstimator,
+    "imu-kinematics": ImuKinematics,
 }
 """Name, or ``name:preset``, to what builds the estimator."""
 
@@ -35,7 +37,7 @@ CAMERAS_SUFFICE: Final = (
     "uses both"
 )
 
-WITHOUT_PLACE: Final = frozenset({"imunet"})
+WITHOUT_PLACE: Final = frozenset({"imunet", "imu-kinematics"})
 """Those that know neither place nor heading, so that neither can be compared with what cameras saw."""
 
 

@@ -1,4 +1,4 @@
-"""The inertial sensors of a recording as a network sees them: one a site, on one grid."""
+"""The inertial sensors of a recording as an estimator sees them: one a site, on one grid."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ WORTH_SAYING: Final = 0.9
 
 @dataclass(frozen=True)
 class Worn:
-    """Sensors that a network can use, and what has to be said of the others.
+    """Sensors that an estimator can use, and what has to be said of the others.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ def usable_sensors(imus: Sequence[Imu], estimator: str, poses: Sequence[HeldPose
             f"of {', '.join(IMU_SITES)}; this recording has {'none' if not imus else f'{len(imus)} others'}."
         )
     notes = [
-        _left_out([i for i in imus if i.segment not in IMU_SITES], "the networks know no sensor on their segments"),
+        _left_out([i for i in imus if i.segment not in IMU_SITES], "their segments are none of the 13 sites"),
         _left_out([i for there in by_site.values() for i in there if not has_signals(i)], "their signals are missing"),
         _left_out([i for there in able.values() for i in there[1:]], "another one is on the same segment"),
         _derived([i for i in chosen if not _has_rate(i)]),
@@ -84,7 +84,7 @@ def _derived(imus: Sequence[Imu]) -> str:
 
 def _not_worn(sensors: Sequence[Imu]) -> str:
     bare = [site for site in IMU_SITES if site not in {imu.segment for imu in sensors}]
-    return f"No sensor on {', '.join(bare)}: the network guesses how they move from the others." if bare else ""
+    return f"No sensor on {', '.join(bare)}: how they move is guessed from the others." if bare else ""
 
 
 def _mounted(chosen: Sequence[Imu], poses: Sequence[HeldPose]) -> tuple[tuple[Imu, ...], list[str]]:
@@ -113,7 +113,7 @@ def _mounted_somehow(imus: Sequence[Imu]) -> str:
     if not imus:
         return ""
     return (
-        f"How {len(imus)} of the sensors are mounted is not given: the network takes each one's axes to be those of "
+        f"How {len(imus)} of the sensors are mounted is not given: each one's axes are taken to be those of "
         "its segment (X forward, Y up, Z right in the T-pose) within some 30°."
     )
 

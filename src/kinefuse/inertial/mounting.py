@@ -32,6 +32,10 @@ AGREEING_SHARE: Final = 0.6
 """Low enough for legs with shins worn outside and a trunk worn behind. If headings were random, so many would agree
 within `SAME_HEADING` in 5 of 100 trials with eight sensors, 9 with six, 0.4 with four or thirteen (simulated)."""
 
+ALL: Final = 1.0
+"""The share where sensors lie along their segments: then none can be far off. Without a magnetometer an orientation
+filter begins with the heading of the sensor's own axes, which agree on trunk and legs and not on hanging arms."""
+
 _SIDES: Final = {
     "pelvis": (-1.0, 0.0, 0.0),
     "thorax": (1.0, 0.0, 0.0),
@@ -85,7 +89,8 @@ def mount_by_pose(imus: Sequence[Imu], pose: HeldPose) -> PoseMounting:
     off = [_tilt(segment_in_pose(i.segment, pose.kind) @ verticals[i.name]) for i in candidates]
     lid = bool(off) and bool(np.median(off) > ALONG_SEGMENT)
     level = _by_lid(candidates, verticals, pose.kind) if lid else _along_segment(candidates, verticals, pose.kind)
-    level, agreed = _with_one_heading([imu for imu in imus if imu.name in level], pose, level)
+    share = AGREEING_SHARE if lid else ALL
+    level, agreed = _with_one_heading([imu for imu in imus if imu.name in level], pose, level, share)
     new = tuple(
         replace(i, R_segment_sensor=segment_in_pose(i.segment, pose.kind).T @ level[i.name]) if i.name in level else i
         for i in imus
@@ -181,16 +186,16 @@ def _levelled(R_body_segment: np.ndarray, up: np.ndarray) -> np.ndarray:
 
 
 def _with_one_heading(
-    imus: Sequence[Imu], pose: HeldPose, level: dict[str, np.ndarray]
+    imus: Sequence[Imu], pose: HeldPose, level: dict[str, np.ndarray], share: float
 ) -> tuple[dict[str, np.ndarray], bool]:
-    """Turn mountings (sensor to body axes) so that all see the body face one way, if most of them do anyway."""
+    """Turn mountings (sensor to body axes) so that all see the body face one way, if such a share does anyway."""
     means = [_mean_orientation(imu, pose) for imu in imus]
     if any(R is None for R in means):
         return level, False
     headings = np.array([_yaw(R @ level[imu.name].T) for imu, R in zip(imus, means, strict=True) if R is not None])
     apart = np.abs(_wrapped(np.subtract.outer(headings, headings)))
     near = apart[np.median(apart, axis=1).argmin()] < SAME_HEADING if len(imus) else np.zeros(0)
-    if near.sum() < max(FEWEST_VOTES, AGREEING_SHARE * len(imus)):
+    if near.sum() < max(FEWEST_VOTES, share * len(imus)):
         return level, False
     common = np.angle(np.exp(1j * headings[near]).mean())
     return {i.name: yaw_matrix(h - common) @ level[i.name] for i, h in zip(imus, headings, strict=True)}, True

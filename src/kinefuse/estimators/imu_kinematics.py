@@ -1,0 +1,115 @@
+"""Kinematics as suits of inertial sensors do it: orientations, a held pose, one heading, and a chain of bones.
+
+Every segment turns as the sensor on it does. How the sensor sits on the segment follows from a held pose, or is given;
+the headings of the sensors, of which a gyroscope and an accelerometer know nothing, from the same pose.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from kinefuse.body.angles import joint_angles
+from kinefuse.body.kinematics import joint_positions
+from kinefuse.body.models import load_anny
+from kinefuse.conventions import INFERRED, SEGMENT_INDEX, SEGMENTS
+from kinefuse.estimators.network_answers import told_shape
+from kinefuse.estimators.networks import NO_PLACE
+from kinefuse.estimators.sensor_turns import SensorTurns, turns_of
+from kinefuse.estimators.sensors import common_clock, common_times, lost_time, usable_sensors
+from kinefuse.estimators.whole_body import whole_body
+from kinefuse.inertial.heading import common_heading, heading_in_pose, headings_over_time
+from kinefuse.motion import Motion
+from kinefuse.recordings import HeldPose, Recording
+from kinefuse.rotations import yaw_matrix
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImuKinematics:
+    """Each segment turns as the sensor on it does, from the device's orientation or else from VQF.
+
+    Attributes
+    ----------
+    name
+    """
+
+    name: str = "imu-kinematics"
+
+    def estimate(self, recording: Recording) -> Motion:
+        """Return the motion of a recording that has inertial sensors, at their own rate up to 100 Hz.
+
+        Raises
+        ------
+        KinefuseError
+            If it has none that can be used, or they have no time or clock in common.
+        """
+        worn = usable_sensors(recording.imus, self.name, recording.poses)
+        clock = common_clock(worn.sensors, self.name)
+        time = common_times(worn.sensors, self.name)
+        turns = turns_of(worn.sensors, time, self.name)
+        headings, told = find_headings(turns, recording.poses)
+        motion = chain_of_bones(turns, headings, recording.subject.height_m, self.name)
+        return motion.with_notes(NO_PLACE, *clock, *lost_time(worn.sensors, time), *worn.notes, told, *_lost(turns))
+
+
+def find_headings(turns: SensorTurns, poses: Sequence[HeldPose]) -> tuple[dict[str, float], str]:
+    """Return the turn about the vertical from each sensor's own world to the common one, by segment, and its source.
+
+    The common world is the real one if all devices know theirs; else the person faces X in the held pose, or on
+    average.
+    """
+    own = dict(zip(turns.segments, np.moveaxis(turns.R_own_segment, 1, 0), strict=True))
+    if all(imu.R_world_ref is not None for imu in turns.sensors):
+        return dict.fromkeys(
+            own, 0.0
+        ), "The devices' frames are known in the world (q_world_ref), and so is the heading."
+    for pose in sorted(poses, key=lambda held: held.kind):
+        inside = (turns.time >= pose.start_s) & (turns.time <= pose.end_s)
+        if inside.any():
+            held = {name: heading_in_pose(R[inside].sum(0), name, pose.kind) for name, R in own.items()}
+            return held, "The headings of the sensors are those in the held pose."
+    headings = headings_over_time(own)
+    shared = common_heading(headings)
+    if shared is None:
+        return headings, "No pose was held: segments are taken to face, on average, where their neighbours face."
+    return dict.fromkeys(own, shared), "The devices share a heading; nearly all segments face one way by it on average."
+
+
+def chain_of_bones(turns: SensorTurns, headings: dict[str, float], height_m: float | None, estimator: str) -> Motion:
+    """Return the motion of the embedded body, of average build and the given height, its root at the origin.
+
+    Frames in which no sensor has read anything for longer than half a second are NaN.
+    """
+    columns = [SEGMENT_INDEX[name] for name in turns.segments]
+    turn = yaw_matrix(np.array([headings[name] for name in turns.segments]))
+    R = np.full((len(turns.time), len(SEGMENTS), 3, 3), np.nan)
+    R[:, columns] = turn @ turns.R_own_segment
+    R = whole_body(R)
+    R[(turns.provenance == INFERRED).all(1)] = np.nan
+    provenance = np.full(R.shape[:2], INFERRED, np.uint8)
+    provenance[:, columns] = turns.provenance
+    shape, root = told_shape(np.zeros(load_anny().n_shape), height_m), np.zeros((len(R), 3))
+    rest = load_anny().rest_positions(shape)
+    return Motion(
+        time=turns.time,
+        R_world_segment=R,
+        positions=joint_positions(torch.as_tensor(R), torch.as_tensor(root), torch.as_tensor(rest)).numpy(),
+        angles=joint_angles(R, root),
+        provenance=provenance,
+        shape=shape,
+        rest_positions=rest,
+        estimator=estimator,
+    )
+
+
+def _lost(turns: SensorTurns) -> list[str]:
+    """Say which sensors read nothing for longer than half a second."""
+    share = (turns.provenance == INFERRED).mean(0)
+    names = [f"{imu.name} ({100 * part:.0f} %)" for imu, part in zip(turns.sensors, share, strict=True) if part > 0]
+    if not names:
+        return []
+    return [
+        f"For longer than 0.5 s nothing was read by {', '.join(names)}; there the segment is drawn along the shortest "
+        "turn, and its heading may be off from then on."
+    ]

@@ -1,0 +1,87 @@
+"""How the sensors of a recording turned, on one grid: from the devices, or from their readings by VQF."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from kinefuse.body.fit_points import LONGEST_BRIDGE_S
+from kinefuse.conventions import INFERRED, INTERPOLATED, MEASURED
+from kinefuse.errors import KinefuseError
+from kinefuse.inertial.orientation import FEWEST_SAMPLES, estimate_orientation
+from kinefuse.inertial.sampling import single_step
+from kinefuse.recordings import Imu
+from kinefuse.rotations import slerp_matrices
+
+WORLD_FROM_REF: Final = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
+"""A device's global frame (Z up) in a world of its own heading (Y up)."""
+
+
+@dataclass(frozen=True)
+class SensorTurns:
+    """Orientations of N sensors at T times.
+
+    Attributes
+    ----------
+    sensors : in the order of `conventions.IMU_SITES`
+    time : (T,) seconds
+    R_own_sensor : (T, N, 3, 3) sensor to a world with Y up, whose heading is the sensor's own
+    provenance : (T, N) of `conventions.PROVENANCE`; where it is inferred, nothing was read for longer than 0.5 s, and
+        the orientation is drawn along the shortest arc
+    """
+
+    sensors: tuple[Imu, ...]
+    time: np.ndarray
+    R_own_sensor: np.ndarray
+    provenance: np.ndarray
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """Names of the segments that the sensors are on, (N,)."""
+        return tuple(imu.segment for imu in self.sensors)
+
+    @property
+    def R_own_segment(self) -> np.ndarray:
+        """Orientations (T, N, 3, 3) of the segments under the sensors; an unknown mounting is along the segment."""
+        mountings = [np.eye(3) if imu.R_segment_sensor is None else imu.R_segment_sensor for imu in self.sensors]
+        return self.R_own_sensor @ np.swapaxes(mountings, -1, -2)
+
+
+def turns_of(sensors: Sequence[Imu], time: np.ndarray, estimator: str) -> SensorTurns:
+    """Return how sensors turned at times (T,).
+
+    Raises
+    ------
+    KinefuseError
+        If one of them has neither two orientations, nor two samples of specific force and angular rate.
+    """
+    R, provenance = zip(*(_on_grid(imu, time, estimator) for imu in sensors), strict=True)
+    return SensorTurns(tuple(sensors), time, np.stack(R, axis=1), np.stack(provenance, axis=1))
+
+
+def _on_grid(imu: Imu, time: np.ndarray, estimator: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the orientations (T, 3, 3) of a sensor in a world with Y up, and their provenance (T,)."""
+    R = imu.R_ref_sensor
+    if R is None or np.isfinite(R).all((1, 2)).sum() < FEWEST_SAMPLES:
+        R = estimate_orientation(imu)
+    known = np.isfinite(R).all((1, 2))
+    if known.sum() < FEWEST_SAMPLES:
+        raise KinefuseError(
+            f"{estimator} needs two orientations of sensor {imu.name} without half a second between them; there are "
+            "none; leave the sensor out."
+        )
+    read, world = imu.time[known], WORLD_FROM_REF if imu.R_world_ref is None else imu.R_world_ref
+    turned = world @ slerp_matrices(read, R[known], np.clip(time, read[0], read[-1]))
+    return turned, _provenance(read, time)
+
+
+def _provenance(read: np.ndarray, time: np.ndarray) -> np.ndarray:
+    """Return how well times (T,) are known that lie between those of a sensor's samples (M,)."""
+    step = single_step(np.diff(read))
+    after = np.searchsorted(read, time)
+    since = time - np.concatenate([[-np.inf], read])[after]
+    until = np.concatenate([read, [np.inf]])[after] - time
+    lost = np.where(np.minimum(since, until) < 0.5 * step, 0.0, since + until)
+    levels = np.where(lost <= LONGEST_BRIDGE_S, INTERPOLATED, INFERRED)
+    return np.where(lost < 1.5 * step, MEASURED, levels).astype(np.uint8)
