@@ -3,8 +3,9 @@
 import numpy as np
 import torch
 
-from kinefuse.body.angles import JOINT_ANGLES, is_near_singular, joint_angles, wrap
-from kinefuse.conventions import COORDINATE_INDEX
+from kinefuse.body.angles import joint_angles
+from kinefuse.metrics.angles import mean_of_valid, rmse
+from kinefuse.metrics.differences import angle_differences
 from kinefuse.metrics.groups import COORDINATE_GROUPS
 from kinefuse.training.losses import angle_between
 
@@ -25,21 +26,13 @@ def scores(rotations: torch.Tensor, truth: torch.Tensor, inside: torch.Tensor) -
     per_window = [
         _window_rmse(*(x[i][inside[i] > 0].double().numpy() for x in (rotations, truth))) for i in range(len(inside))
     ]
-    rmse = np.nanmean(np.degrees(np.array(per_window)), axis=0)
+    errors = np.degrees(mean_of_valid(np.array(per_window)))
     angle = (angle_between(rotations, truth).mean(-1) * inside).sum() / inside.sum()
-    groups = {group: float(np.nanmean(rmse[chosen])) for group, chosen in COORDINATE_GROUPS.items()}
+    groups = {group: float(mean_of_valid(errors[chosen])) for group, chosen in COORDINATE_GROUPS.items()}
     return groups | {"geodesic": float(torch.rad2deg(angle))}
 
 
 def _window_rmse(rotations: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """(C,) radians; NaN where every frame is near a singularity."""
     origin = np.zeros((len(truth), 3))
-    a, b = joint_angles(rotations, origin), joint_angles(truth, origin)
-    error = wrap(a - b)
-    for joint in JOINT_ANGLES:
-        columns = [COORDINATE_INDEX[name] for name in joint.coordinates]
-        error[np.ix_(is_near_singular(a, joint) | is_near_singular(b, joint), columns)] = np.nan
-    known = np.isfinite(error)
-    total = np.where(known, error, 0.0)
-    with np.errstate(invalid="ignore"):
-        return np.sqrt((total**2).sum(0) / np.where(known.sum(0) > 0, known.sum(0), np.nan))
+    return rmse(angle_differences(joint_angles(rotations, origin), joint_angles(truth, origin))[0])
