@@ -1,4 +1,4 @@
-"""The networks on real recordings that they have never seen: four videos, and two sets of inertial sensors.
+"""Real recordings that no network has seen: videos, inertial sensors, markers; every method that applies to each.
 
 Writes ``docs/results/real_recordings.md`` and its figures in ``docs/images``.
 
@@ -19,19 +19,23 @@ from scipy.signal import find_peaks
 
 from kinefuse.body.angles import joint_angles
 from kinefuse.body.models import load_anny
-from kinefuse.conventions import JOINT_INDEX, SEGMENT_INDEX
+from kinefuse.conventions import COORDINATES, JOINT_INDEX, SEGMENT_INDEX
 from kinefuse.estimators.networks import ImuNetEstimator, VideoNetEstimator
 from kinefuse.estimators.registry import make_estimator
 from kinefuse.formats.pose2sim import import_pose2sim
+from kinefuse.formats.segments import motion_of_angles
 from kinefuse.formats.storage import Table, read_mot
 from kinefuse.formats.trial import read_trial
 from kinefuse.metrics.tables import TableDifference, compare_to_mot
 from kinefuse.models.weights import load_network
 from kinefuse.motion import Motion
+from kinefuse.recordings import Recording
 from kinefuse.rotations import matrix_from_euler, yaw_matrix
 from kinefuse.vision.detection import detect_recording
 from kinefuse.vision.preparation import measure_joint_centers
 from real_figures import draw_balancing, draw_knees, draw_opensense, draw_timeline
+from real_table import LEGS, Recorded, estimates, marker_recordings, table_rows
+from real_table import sitting_rows as rows_of_sitting
 from real_trials import REAL, off_main_axis, opensense_trial, qmt_trial, tilt_by_gravity, without_pose
 from results_balancing import ANGLES, REFERENCES, Result, draw_overlay
 
@@ -47,7 +51,6 @@ OPENSENSE_ANGLES: Final = (
     *(f"lumbar_{axis}" for axis in ("extension", "bending", "rotation")),
     *(f"pelvis_{axis}" for axis in ("tilt", "list", "rotation")),
 )
-LEGS: Final = tuple(f"{angle}_{side}" for angle in ("hip_flexion", "knee_angle", "ankle_angle") for side in "rl")
 
 STANDING: Final = ((40.3, 43.7),)
 SITTING: Final = ((54.0, 77.0),)
@@ -256,6 +259,45 @@ def mounting_rows() -> list[str]:
     ]
 
 
+def all_rows(fits: list[Fit], tables: dict[str, Table]) -> list[str]:
+    """Every method on every recording with a reference, but for those of inertial sensors."""
+    rows = []
+    for fit in fits:
+        recording = fit.network.prepared.recording
+        done = {"videonet": fit.network.motion, "smplify3d": fit.smplify}
+        motions = estimates(recording, done)
+        (first, table), (second, other) = tables.items()
+        beside = motion_of_angles(other.time, {n: other.column(n) for n in other.names if n in COORDINATES}, second)
+        trial = Recorded(
+            name=f"pose2sim_balancing: {fit.source}",
+            recording=recording,
+            reference=f"OpenSim, {first}",
+            table=table,
+            coordinates=tuple(f"{angle}_{side}" for angle in ANGLES for side in "rl"),
+            others={f"OpenSim, {second}": beside},
+        )
+        rows += table_rows(trial, motions)
+    for trial in marker_recordings():
+        rows += table_rows(trial, estimates(trial.recording))
+    return rows
+
+
+def sensor_rows(walk: Recording, table: Table, imunet: ImuNetEstimator) -> list[str]:
+    """Every method on the walk with eight sensors, with its held pose and without."""
+    rows = []
+    for told, recording in (("with the held pose", walk), ("without", without_pose(walk))):
+        trial = Recorded(
+            name=f"opensense_walking, {told}",
+            recording=recording,
+            reference="OpenSim, sensors",
+            table=table,
+            coordinates=tuple(name for name in OPENSENSE_ANGLES if not name.startswith("pelvis")),
+            others={},
+        )
+        rows += table_rows(trial, estimates(recording, {"imunet": imunet.estimate(recording)}))
+    return rows
+
+
 def load(weights: Path | None) -> tuple[VideoNetEstimator, ImuNetEstimator]:
     """The two unimodal networks, from a folder or as shipped."""
     video, imu = (
@@ -300,6 +342,8 @@ def main(weights: Path | None) -> None:
             sitting="\n".join(sitting_rows(whole)),
             strides="\n".join(stride_row(name, found) for name, found in knees.items()),
             mountings="\n".join(mounting_rows()),
+            all_methods="\n".join(all_rows(fits, tables) + sensor_rows(walk, table, imunet)),
+            sitting_methods="\n".join(rows_of_sitting(estimates(day, {"imunet": whole}), STANDING[0], SITTING[0])),
         ),
         encoding="utf-8",
     )

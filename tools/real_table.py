@@ -1,0 +1,126 @@
+"""Every estimator that applies to a real recording, and other tools' results, in one table against its reference."""
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from kinefuse.conventions import COORDINATES
+from kinefuse.errors import KinefuseError
+from kinefuse.estimators.registry import ESTIMATORS, make_estimator
+from kinefuse.formats.angle_tables import read_angles
+from kinefuse.formats.storage import Table, read_mot
+from kinefuse.formats.trc import read_trc
+from kinefuse.metrics.tables import compare_to_mot
+from kinefuse.motion import Motion
+from kinefuse.recordings import Recording
+from real_trials import REAL
+
+LEGS: Final = tuple(f"{angle}_{side}" for angle in ("hip_flexion", "knee_angle", "ankle_angle") for side in "rl")
+MOVING: Final = np.deg2rad(5.0)
+"""As in `metrics.compare`: what the reference moves less is left out of the mean over all angles."""
+
+JOINTS: Final = tuple(name for name in COORDINATES if not name.startswith(("pelvis", "mtp")))
+"""Angles between two segments; toes carry neither markers nor sensors in any of these recordings."""
+
+SAGITTAL: Final = ("hip_flexion_r", "knee_angle_r", "hip_flexion_l", "knee_angle_l")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A recording with its reference, and what is compared with it beside our estimators.
+
+    Attributes
+    ----------
+    name : of the recording, with what of it is given
+    recording
+    reference : what made `table`
+    table : joint angles, on the recording's clock
+    coordinates : angles that the reference has measured and counts as we do
+    others : other tools' angles by name, on that clock too
+    """
+
+    name: str
+    recording: Recording
+    reference: str
+    table: Table
+    coordinates: tuple[str, ...]
+    others: Mapping[str, Motion]
+
+
+def marker_recordings() -> list[Recorded]:
+    """Walking and a drop jump with optical markers, beside OpenSim's and AddBiomechanics's inverse kinematics."""
+    folder = REAL / "opencap_markers_walk2_dj1"
+    return [
+        Recorded(
+            name=f"opencap {trial}: markers",
+            recording=Recording(joint_centers=read_trc(folder / f"{trial}.trc", canonical=False)),
+            reference="OpenSim",
+            table=read_mot(folder / "reference" / f"{trial}_ik_opensim46.mot"),
+            coordinates=JOINTS,
+            others={"AddBiomechanics": read_angles(folder / "reference" / f"{trial}_ik_addbiomechanics.mot")},
+        )
+        for trial in ("walking2", "DJ1")
+    ]
+
+
+def estimates(recording: Recording, done: Mapping[str, Motion] | None = None) -> dict[str, Motion]:
+    """Return the motion of every estimator that can use a recording, by name.
+
+    Parameters
+    ----------
+    recording
+    done : motions that are there already, by the estimator's name
+    """
+    motions = {}
+    for name in ESTIMATORS:
+        with suppress(KinefuseError):  # it cannot use this recording
+            motions[name] = (done or {}).get(name) or make_estimator(name).estimate(recording)
+    return motions
+
+
+def table_rows(recorded: Recorded, motions: Mapping[str, Motion]) -> list[str]:
+    """Return a line for each estimator and each other tool."""
+    rows = []
+    for name, motion in (*motions.items(), *recorded.others.items()):
+        told = f"`{name}`" if name in motions else f"*{name}*"
+        cells = [_means(motion, recorded.table, names) for names in (LEGS, _moving(recorded, motion))]
+        rows.append(f"| {recorded.name} | {recorded.reference} | {told} | " + " | ".join(cells) + " |")
+    return rows
+
+
+def _moving(recorded: Recorded, motion: Motion) -> tuple[str, ...]:
+    """Return the angles that move in the reference, and that the motion has."""
+    table = recorded.table
+    return tuple(
+        name
+        for name in recorded.coordinates
+        if name in table.names and np.ptp(table.column(name)) > MOVING and np.isfinite(motion.angle(name)).any()
+    )
+
+
+def _means(motion: Motion, table: Table, names: Iterable[str]) -> str:
+    """Return the means of RMS difference, of that without each angle's offset, and of correlation, as cells."""
+    rows = compare_to_mot(motion, table, tuple(names))
+    rms, after = (np.degrees(np.mean([getattr(row, kind) for row in rows])) for kind in ("rmse", "rmse_no_offset"))
+    return f"{len(rows)} | {rms:.1f} | {after:.1f} | {np.nanmean([row.correlation for row in rows]):.2f}"
+
+
+def sitting_rows(
+    motions: Mapping[str, Motion], standing: tuple[float, float], sitting: tuple[float, float]
+) -> list[str]:
+    """Return medians of hips and knees while standing and while sitting, and their difference, one line a method."""
+    rows = []
+    for name, motion in motions.items():
+        medians = [
+            [np.degrees(np.nanmedian(motion.angle(angle)[_within(motion, span)])) for angle in SAGITTAL]
+            for span in (standing, sitting)
+        ]
+        rows.append(f"| `{name}` | " + " | ".join(f"{value:.0f}" for part in medians for value in part) + " |")
+    return rows
+
+
+def _within(motion: Motion, span: tuple[float, float]) -> np.ndarray:
+    return (motion.time >= span[0]) & (motion.time <= span[1])
