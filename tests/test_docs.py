@@ -9,7 +9,7 @@ from kinefuse.cli import main
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted(str(path.relative_to(ROOT)) for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-COMMANDS = ("demo", "run", "check", "import", "export", "view", "prepare", "train", "synthesize", "evaluate")
+COMMANDS = ("demo", "run", "check", "import", "export", "view", "prepare", "train", "synthesize", "evaluate", "study")
 
 
 def python_blocks(path: Path) -> list[str]:

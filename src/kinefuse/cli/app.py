@@ -11,6 +11,7 @@ from kinefuse.cli.export import export
 from kinefuse.cli.import_ import import_trial
 from kinefuse.cli.prepare import prepare
 from kinefuse.cli.run import run
+from kinefuse.cli.study import study
 from kinefuse.cli.synthesize import synthesize
 from kinefuse.cli.train import train
 from kinefuse.cli.view import view
@@ -33,6 +34,7 @@ app.command("prepare")(prepare)
 app.command("train")(train)
 app.command("synthesize")(synthesize)
 app.command("evaluate")(evaluate)
+app.command("study")(study)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,151 @@
+"""``kinefuse study``: the study of noise against accuracy."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+if TYPE_CHECKING:
+    from kinefuse.evaluation.material import Clip
+    from kinefuse.study.cells import Cell
+    from kinefuse.study.run import Study
+
+MATERIAL: Final = Path("motion.npz")
+
+
+def study(
+    preset: Annotated[str, typer.Argument(metavar="PRESET", help="quick, minutes, or full, which takes a night.")],
+    material: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[MOTION_OR_TRIAL...]", help="As for evaluate; motion.npz if left out."),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder for cells, tables and the page.")] = Path("study"),
+    estimator: Annotated[
+        list[str] | None,
+        typer.Option("--estimator", help="An estimator, or NETWORK=FILE with weights of your own; several times."),
+    ] = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="A family of settings, such as mounting; several times.")
+    ] = None,
+    windows: Annotated[
+        int | None, typer.Option("--windows", min=1, help="Stretches of 8 s, instead of the preset's.")
+    ] = None,
+    repetitions: Annotated[
+        int | None, typer.Option("--repetitions", min=1, help="How often noise is drawn, instead of the preset's.")
+    ] = None,
+    optimised_repetitions: Annotated[
+        int | None, typer.Option("--optimised-repetitions", min=1, help="The same for estimators that optimise.")
+    ] = None,
+    chosen_set: Annotated[
+        str, typer.Option("--split", help="Of a prepared file: test, validation, train or other-laboratory.")
+    ] = "test",
+    smpl: Annotated[Path | None, typer.Option("--smpl", help="Your own SMPL model (.npz), for AMASS clips.")] = None,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes.")] = 1,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the windows and of all errors.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Compute all anew instead of going on.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+) -> None:
+    """Measure how accurate every method is under every kind of noise."""
+    from kinefuse.cli.output import print_findings, print_lines
+    from kinefuse.cli.progress import ProgressBars
+    from kinefuse.evaluation.material import Choice, load_clips
+    from kinefuse.study.plan import preset_called, settings_of
+    from kinefuse.study.run import Study, run_study
+    from kinefuse.study.windows import choose_windows
+
+    plan = preset_called(preset)
+    names, left_out = _estimators(estimator)
+    asked = Study(
+        folder=out / "cells",
+        settings=settings_of(plan, only or []),
+        estimators=names,
+        repetitions=repetitions or plan.repetitions,
+        optimised_repetitions=optimised_repetitions or min(plan.optimised_repetitions, repetitions or 1000),
+        seed=seed,
+    )
+    _check_out(out)
+    choice = Choice(chosen_set=chosen_set, per_subject=EVERY_CLIP, seed=seed, smpl=smpl)
+    if not quiet:
+        print_lines(left_out)
+    with ProgressBars(quiet) as progress:
+        clips, findings = load_clips(material or [MATERIAL], choice, progress)
+        chosen = choose_windows(clips, windows or plan.windows, seed)
+        cells = run_study(asked, chosen, jobs, progress, overwrite)
+    if not quiet:
+        print_findings(findings, most=6)
+    written = _write_results(out, asked, cells, _told(preset, asked, chosen, chosen_set))
+    print_lines([*_failure_lines(cells), *(f"written to {path}" for path in written)])
+
+
+EVERY_CLIP: Final = 10**6
+
+
+def _estimators(asked: Sequence[str] | None) -> tuple[tuple[str, ...], list[str]]:
+    """Return the names to compare, and lines about those that this installation does not have."""
+    from kinefuse.errors import KinefuseError
+    from kinefuse.evaluation.judging import require_estimators
+    from kinefuse.study.plan import SIGHT
+
+    if asked:
+        require_estimators(asked)
+        return tuple(dict.fromkeys(asked)), []
+    there, lines = [], []
+    for name in SIGHT:
+        try:
+            require_estimators([name])
+            there.append(name)
+        except KinefuseError:
+            lines.append(f"left out: {name}, which this installation does not have")
+    return tuple(there), lines
+
+
+def _check_out(out: Path) -> None:
+    from kinefuse.errors import KinefuseError
+
+    if out.exists() and not out.is_dir():
+        raise KinefuseError(f"{out}: is a file; name a folder with --out.")
+
+
+def _told(preset: str, asked: "Study", windows: "Sequence[Clip]", chosen_set: str) -> dict[str, Any]:
+    """Return how the study was made, for the page and for ``study.json``."""
+    from kinefuse.cli.quality import versions
+
+    return {
+        "preset": preset,
+        "set": chosen_set,
+        "seed": asked.seed,
+        "repetitions": {name: asked.times(name) for name in asked.estimators},
+        "settings": [setting.name for setting in asked.settings],
+        "windows": [
+            {
+                "window": clip.name,
+                "subject": clip.subject,
+                "activity": clip.activity,
+                "seconds": round(float(clip.truth.time[-1]), 2),
+            }
+            for clip in windows
+        ],
+        "versions": versions(),
+    }
+
+
+def _write_results(out: Path, asked: "Study", cells: "Sequence[Cell]", told: dict[str, Any]) -> list[Path]:
+    import json
+
+    from kinefuse.formats.table_text import write_text
+    from kinefuse.study.tables import write_tables
+
+    write_text(out / "study.json", json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+    write_tables(cells, asked.settings, out / "tables")
+    return [out / "tables", out / "study.json"]
+
+
+def _failure_lines(cells: "Sequence[Cell]") -> list[str]:
+    """Say which estimators could not use what, once for each reason."""
+    reasons: dict[tuple[str, str, str], int] = {}
+    for cell in cells:
+        if cell.failure:
+            key = (cell.estimator, cell.setting, cell.failure)
+            reasons[key] = reasons.get(key, 0) + 1
+    return [f"{name} under {setting}, {count} windows: {reason}" for (name, setting, reason), count in reasons.items()]

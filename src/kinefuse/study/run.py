@@ -1,0 +1,326 @@
+"""The study's work: every estimator on every window under every setting, in cells that are kept as files.
+
+A job is one window under one setting. What a setting varies and an estimator does not see is computed once: settings
+that are alike for it (`plan.alike`) share the result. Cells that lie there with the same key are not computed again, so
+an interrupted study goes on where it stopped.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from importlib.resources import files
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from kinefuse import __version__
+from kinefuse.errors import KinefuseError
+from kinefuse.estimators.base import Estimator
+from kinefuse.evaluation.judging import estimator_called, knows_no_heading, seed_generators
+from kinefuse.evaluation.material import Clip
+from kinefuse.metrics.compare import Comparison, compare_motions, compared_angles
+from kinefuse.motion import Motion
+from kinefuse.recordings import Recording
+from kinefuse.study.cells import CURVES_HZ, Cell, failed_cell, read_cell, write_cell
+from kinefuse.study.making import Maker, maker_of, seen_by
+from kinefuse.study.plan import POINTS, SENSORS, Setting, alike, is_optimiser, kind_of, sees
+from kinefuse.study.windows import interleaved
+
+FORMAT: Final = 1
+"""Of a cell's making: one more whenever the recordings are made otherwise."""
+
+KEPT_WINDOWS: Final = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Study:
+    """What is asked for.
+
+    Attributes
+    ----------
+    folder : where the cells lie, ``SETTING/ESTIMATOR/WINDOW.npz``
+    settings, estimators
+    repetitions, optimised_repetitions : how often each recording is made anew, for all and for `plan.OPTIMISERS`
+    seed : of everything that is drawn
+    """
+
+    folder: Path
+    settings: tuple[Setting, ...]
+    estimators: tuple[str, ...]
+    repetitions: int
+    optimised_repetitions: int
+    seed: int
+
+    def times(self, estimator: str) -> int:
+        """Return how often an estimator's recordings are made anew."""
+        return self.optimised_repetitions if is_optimiser(estimator) else self.repetitions
+
+    def path(self, setting: Setting, estimator: str, window: str) -> Path:
+        """Return the file of a cell."""
+        return self.folder / setting.name / estimator_folder(estimator) / f"{window}.npz"
+
+
+@dataclass(frozen=True)
+class Task:
+    """An estimator under the settings that are alike for it, and each one's key."""
+
+    estimator: str
+    settings: tuple[Setting, ...]
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One window under one setting: the tasks whose first setting that is."""
+
+    study: Study
+    clip: Clip
+    tasks: tuple[Task, ...]
+
+
+def estimator_folder(estimator: str) -> str:
+    """Return an estimator's name in letters that every file system allows: ``NETWORK=FILE`` is marked by a digest."""
+    kind, given, file = estimator.partition("=")
+    plain = kind.replace(":", "-")
+    return f"{plain}-{hashlib.sha256(file.encode()).hexdigest()[:8]}" if given else plain
+
+
+def run_study(
+    study: Study,
+    windows: Sequence[Clip],
+    jobs: int,
+    progress: Callable[[str, int, int], None],
+    overwrite: bool = False,
+) -> list[Cell]:
+    """Compute all cells that are not there yet, and return them all.
+
+    Parameters
+    ----------
+    study
+    windows : of `windows.choose_windows`
+    jobs : processes, of one thread each
+    progress : called as ``progress(stage, done, total)``
+    overwrite : compute all cells anew
+
+    Raises
+    ------
+    KinefuseError
+        If a cell cannot be written.
+    """
+    work = [job for clip in interleaved(windows) for job in jobs_of(study, clip, overwrite)]
+    total = sum(len(task.settings) for job in work for task in job.tasks)
+    done = 0
+    for finished in _finished(work, jobs):
+        done += finished
+        progress("cells", done, total)
+    return read_cells(study, windows)
+
+
+def read_cells(study: Study, windows: Sequence[Clip]) -> list[Cell]:
+    """Return the study's cells that lie in its folder, by setting, estimator and window."""
+    paths = [
+        study.path(setting, estimator, clip.name)
+        for setting in study.settings
+        for estimator in study.estimators
+        for clip in windows
+    ]
+    return [cell for path in paths if (cell := read_cell(path)) is not None]
+
+
+def jobs_of(study: Study, clip: Clip, overwrite: bool = False) -> list[Job]:
+    """Return the jobs of one window, without what is there already."""
+    tasks: dict[str, list[Task]] = {}
+    for estimator in study.estimators:
+        for group in alike(study.settings, estimator):
+            keys = tuple(key_of(study, clip, estimator, setting) for setting in group)
+            there = [
+                not overwrite and read_cell(study.path(setting, estimator, clip.name), key) is not None
+                for setting, key in zip(group, keys, strict=True)
+            ]
+            if not all(there):
+                tasks.setdefault(group[0].name, []).append(Task(estimator, group, keys))
+    return [Job(study, clip, tuple(tasks[setting.name])) for setting in study.settings if setting.name in tasks]
+
+
+def key_of(study: Study, clip: Clip, estimator: str, setting: Setting) -> str:
+    """Return the digest of all that a cell depends on: version, seed, window, setting, estimator, weights."""
+    told = {
+        "format": FORMAT,
+        "kinefuse": __version__,
+        "seed": study.seed,
+        "window": _digest_of_motion(clip.truth),
+        "setting": asdict(setting),
+        "estimator": kind_of(estimator),
+        "weights": _digest_of_weights(estimator),
+        "repetitions": study.times(estimator),
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def _digest_of_motion(motion: Motion) -> str:
+    arrays = (motion.time, motion.R_world_segment, motion.positions, motion.rest_positions, motion.shape)
+    return hashlib.sha256(b"".join(np.round(array, 6).tobytes() for array in arrays)).hexdigest()
+
+
+@lru_cache
+def _digest_of_weights(estimator: str) -> str:
+    """Of the file with a network's weights; empty for what has none."""
+    kind, given, file = estimator.partition("=")
+    path = Path(file) if given else Path(str(files("kinefuse.models") / f"{kind}.safetensors"))
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
+def _finished(work: Sequence[Job], jobs: int) -> Iterator[int]:
+    """Do all jobs; yield how many cells each has made."""
+    if jobs == 1 or len(work) < 2:
+        yield from map(do, work)
+        return
+    with ProcessPoolExecutor(min(jobs, len(work)), get_context("spawn"), initializer=_one_thread) as pool:
+        try:
+            yield from pool.map(do, work)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _one_thread() -> None:
+    """Several processes, each with threads for all cores, would only get in each other's way."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def do(job: Job) -> int:
+    """Compute and write the cells of one job; return how many."""
+    maker = _maker(_digest_of_motion(job.clip.truth), _Held(job.clip), job.study.seed)
+    setting = job.tasks[0].settings[0]
+    made: dict[str, list[Score]] = {}
+    failures: dict[str, str] = {}
+    for repetition in range(max(job.study.times(task.estimator) for task in job.tasks)):
+        due = [
+            t.estimator for t in job.tasks if repetition < job.study.times(t.estimator) and t.estimator not in failures
+        ]
+        if not due:
+            break
+        whole = maker.whole(
+            setting,
+            repetition,
+            points=any(sees(name) != SENSORS for name in due),
+            sensors=any(sees(name) != POINTS for name in due),
+        )
+        for name in due:
+            try:
+                made.setdefault(name, []).append(score(name, whole, job, repetition))
+            except KinefuseError as problem:
+                failures[name] = str(problem)
+    for task in job.tasks:
+        _write(job, task, made.get(task.estimator, []), failures.get(task.estimator, ""))
+    return sum(len(task.settings) for task in job.tasks)
+
+
+@dataclass(frozen=True)
+class _Held:
+    """A clip that counts as equal whatever it holds, so that a cache goes by the digest beside it."""
+
+    clip: Clip
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Held)
+
+    def __hash__(self) -> int:
+        return 0
+
+
+@lru_cache(maxsize=KEPT_WINDOWS)
+def _maker(digest: str, held: _Held, seed: int) -> Maker:
+    return maker_of(held.clip, seed)
+
+
+@dataclass(frozen=True)
+class Score:
+    """One estimate against the truth.
+
+    Attributes
+    ----------
+    comparison
+    seconds : that the estimator took
+    curves : time (T,), estimate and truth (T, C), of the first repetition only
+    """
+
+    comparison: Comparison
+    seconds: float
+    curves: tuple[np.ndarray, np.ndarray, np.ndarray] | None
+
+
+def score(name: str, whole: Recording, job: Job, repetition: int) -> Score:
+    """Return how far off an estimator is on what it sees of a recording.
+
+    Raises
+    ------
+    KinefuseError
+        If it cannot use it.
+    """
+    recording = seen_by(sees(name), whole)
+    estimator: Estimator = estimator_called(name)
+    seed_generators(job.study.seed + repetition)
+    begin = time.perf_counter()
+    motion = estimator.estimate(recording)
+    seconds = time.perf_counter() - begin
+    free = knows_no_heading(name, recording)
+    comparison = compare_motions(motion, job.clip.truth, align_heading=free)
+    curves = compared_angles(motion, job.clip.truth, align_heading=free) if repetition == 0 else None
+    return Score(comparison, seconds, curves)
+
+
+def _write(job: Job, task: Task, scores: Sequence[Score], failure: str) -> None:
+    """Write one task's cell under each of its settings."""
+    clip = job.clip
+    told = (task.settings[0].name, task.estimator, clip.name, clip.subject, clip.activity)
+    cell = failed_cell(*told, failure) if failure else cell_of(*told, scores=scores)
+    for setting, key in zip(task.settings, task.keys, strict=True):
+        write_cell(job.study.path(setting, task.estimator, clip.name), replace(cell, setting=setting.name), key)
+
+
+def cell_of(setting: str, estimator: str, window: str, subject: str, activity: str, *, scores: Sequence[Score]) -> Cell:
+    """Return the cell of some repetitions, the first of which has curves."""
+    assert scores[0].curves is not None
+    stacked = {
+        name: np.stack([getattr(each.comparison, name) for each in scores])
+        for name in (
+            "coordinate_rmse",
+            "coordinate_r2",
+            "coordinate_rom_error",
+            "geodesic",
+            "joint_error",
+            "joint_error_procrustes",
+            "acceleration_error",
+            "root_error",
+        )
+    }
+    at, estimate, truth = _thinned(*scores[0].curves)
+    return Cell(
+        setting=setting,
+        estimator=estimator,
+        window=window,
+        subject=subject,
+        activity=activity,
+        coordinate_range=scores[0].comparison.coordinate_range,
+        seconds=np.array([each.seconds for each in scores]),
+        time=at,
+        estimate=estimate,
+        truth=truth,
+        **stacked,
+    )
+
+
+def _thinned(time_s: np.ndarray, *values: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return the frames nearest to `CURVES_HZ` a second."""
+    wanted = np.arange(time_s[0], time_s[-1] + 1e-9, 1.0 / CURVES_HZ)
+    nearest = np.unique(np.abs(time_s[:, None] - wanted).argmin(0))
+    return (time_s[nearest], *(array[nearest] for array in values))
