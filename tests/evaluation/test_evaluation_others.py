@@ -114,6 +114,10 @@ def test_all_are_judged_over_the_time_of_all(trial: Clip, tmp_path: Path) -> Non
     found = judged(trial, f"{tmp_path}/late.mot", f"{tmp_path}/early.mot")
     assert {name: whole(score)["frames"] for name, score in found.items()} == dict.fromkeys(found, 21)
     assert common_span([]) == (-np.inf, np.inf)
+    _, remarks = read_others([f"{tmp_path}/late.mot"], [], [], [trial], [])
+    assert [remark.text for remark in remarks] == [
+        "All are judged from 0.20 to 0.78 s, which every result covers; the truth goes from 0.00 to 0.78 s."
+    ]
 
 
 @pytest.mark.parametrize(

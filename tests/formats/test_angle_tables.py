@@ -1,13 +1,17 @@
 """Tables of joint angles as OpenSim, OpenCap and Pose2Sim write them."""
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from kinefuse.conventions import COORDINATE_INDEX
 from kinefuse.errors import KinefuseError
 from kinefuse.formats.angle_tables import coordinates_called, read_angles
+from kinefuse.metrics.compare import compare_motions
 
 
 def table(folder: Path, names: list[str], rows: list[list[float]], unit: str = "inDegrees=yes\n") -> Path:
@@ -64,6 +68,27 @@ def test_names() -> None:
 def test_mistakes(tmp_path: Path, names: list[str], unit: str, said: str) -> None:
     with pytest.raises(KinefuseError, match=said):
         read_angles(table(tmp_path, names, [[0.1] * len(names)], unit))
+
+
+TEXT = (
+    b"Coordinates\nversion=1\nnRows=2\nnColumns=3\ninDegrees=yes\nendheader\n"
+    b"time\tknee_angle_r\tpelvis_tx\n0.0\t10.5\t1.0\n0.1\t11.5\t1.1\n"
+)
+
+
+@settings(max_examples=150, deadline=2000)
+@given(st.lists(st.tuples(st.integers(0, len(TEXT) - 1), st.integers(0, 255)), max_size=6), st.integers(0, 200))
+def test_damage_ends_in_one_sentence(
+    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, int]], cut: int
+) -> None:
+    content = bytearray(TEXT)
+    for place, value in changes:
+        content[place] = value
+    file = tmp_path_factory.mktemp("damaged") / "ik.mot"
+    file.write_bytes(bytes(content[:cut]))
+    with contextlib.suppress(KinefuseError):
+        motion = read_angles(file)
+        assert compare_motions(motion, motion).frames == len(motion.time)
 
 
 def test_results_of_opensim_opencap_and_pose2sim(data: Path) -> None:

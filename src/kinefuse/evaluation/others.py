@@ -26,6 +26,9 @@ READERS: Final[Mapping[str, Callable[[Path], Motion]]] = {".mvnx": read_mvnx, ".
 OF_SENSORS: Final = (".mvnx",)
 """Formats of tools that know neither the heading nor the place that the trial's truth has."""
 
+MOST_OF: Final = 0.95
+"""Share of the truth's time beyond which nothing is said of the rest."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class OtherResult:
@@ -82,8 +85,18 @@ def read_others(
         raise KinefuseError(f"Two results would be called {twice!r}; give the file another name: NAME=FILE.")
     turned, moved = _for_names(flips, names, "--flip"), _for_names(shifts, names, "--shift")
     others = [_read(name, path, turned[name], _seconds(moved[name])) for name, path in named]
-    common_span(others, clips[0].truth)
-    return others, [Finding("info", other.name, note) for other in others for note in other.motion.notes]
+    remarks = [Finding("info", other.name, note) for other in others for note in other.motion.notes]
+    return others, _shortened(others, clips[0].truth) + remarks
+
+
+def _shortened(others: Sequence[OtherResult], truth: Motion) -> list[Finding]:
+    """Say which part of the truth every result covers, if that is not nearly all of it."""
+    start, end = common_span(others, truth)
+    if end - start > MOST_OF * (truth.time[-1] - truth.time[0]):
+        return []
+    told = f"All are judged from {start:.2f} to {end:.2f} s, which every result covers"
+    whole = f"the truth goes from {truth.time[0]:.2f} to {truth.time[-1]:.2f} s"
+    return [Finding("warning", "time", f"{told}; {whole}.")]
 
 
 def common_span(others: Sequence[OtherResult], truth: Motion | None = None) -> tuple[float, float]:
