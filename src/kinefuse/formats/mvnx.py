@@ -219,7 +219,7 @@ class _Gatherer:
 
     def _to_numbers(self, text: str, name: str) -> np.ndarray:
         try:
-            return np.array(text.split(), dtype=float)
+            return np.fromiter(map(float, text.split()), dtype=float)
         except ValueError as error:
             line = self.parser.CurrentLineNumber
             raise FormatError(
