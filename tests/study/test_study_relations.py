@@ -8,7 +8,7 @@ from study_made_up import ERRORS_DEG, SETTINGS, WINDOWS, cell, study
 
 from kinefuse.study.cells import Cell, failed_cell
 from kinefuse.study.levels import find, in_words, noise_in_words
-from kinefuse.study.means import Results, completed
+from kinefuse.study.means import Results
 from kinefuse.study.pairs import pair_of
 from kinefuse.study.plan import FULL
 from kinefuse.study.relation import Relation, p_in_words, relation_rows
@@ -56,7 +56,7 @@ def test_holds_up_to_its_limit_and_not_beyond(other_deg: float, holds: bool) -> 
 
 def test_what_was_not_run_never_holds() -> None:
     errors = {name: error for name, error in ERRORS_DEG.items() if name not in ("imu-kinematics", "smplify3d:paper")}
-    found = relations(study(errors), SETTINGS)
+    found = relations(Results(study(errors)), SETTINGS)
     missing = [r for r in found if "imu-kinematics" in r.name or "smplify3d:paper" in r.name]
     assert len(missing) == 6
     assert all(r.holds is None and r.verdict == "not measured" and np.isnan(r.ratio) for r in missing)
@@ -64,13 +64,13 @@ def test_what_was_not_run_never_holds() -> None:
 
 
 def test_a_setting_that_was_not_run_is_not_measured() -> None:
-    found = relations(study(settings=SETTINGS[:2]), SETTINGS[:2])
+    found = relations(Results(study(settings=SETTINGS[:2])), SETTINGS[:2])
     measured_at = {r.name.rpartition("@")[2] for r in found if "@" in r.name and r.holds is not None}
     assert measured_at == {"0deg-52.6mm", "9.4deg-52.6mm"}
 
 
 def test_nothing_at_all_measures_nothing() -> None:
-    found = relations([], FULL)
+    found = relations(Results([]), FULL)
     assert found
     assert all(relation.holds is None for relation in found)
 
@@ -143,7 +143,7 @@ def test_every_claim_of_the_paper_is_there_once() -> None:
 
 
 def test_analyses_say_what_they_found() -> None:
-    found = {relation.name: relation for relation in relations(study(), SETTINGS)}
+    found = {relation.name: relation for relation in relations(Results(study()), SETTINGS)}
     noise = found["method-by-noise-of-sensors"]
     assert noise.holds is True  # errors grow in proportion, so by more degrees where they are larger
     assert "method × noise F(6, 102)" in noise.sentence
@@ -158,7 +158,7 @@ def test_legs_that_are_better_are_found() -> None:
         better = made.coordinate_rmse.copy()
         better[:, :33] *= 0.5
         cells.append(replace(made, coordinate_rmse=better))
-    relation = {r.name: r for r in relations(cells, SETTINGS)}["lower/upper-videonet"]
+    relation = {r.name: r for r in relations(Results(cells), SETTINGS)}["lower/upper-videonet"]
     assert relation.holds is True
     assert relation.ratio == pytest.approx(0.5, abs=0.02)
 
@@ -166,12 +166,13 @@ def test_legs_that_are_better_are_found() -> None:
 def test_alike_settings_are_filled_in() -> None:
     """VideoNet is run once for all mounting errors; the other settings get its cells."""
     mountings = [s for s in FULL if s.family == "mounting"]
-    cells = completed([cell("points-52.6", "videonet", 0, 5.0), cell("points-52.6", "imunet", 0, 5.0)], FULL)
-    where = {c.setting for c in cells if c.estimator == "videonet"}
-    assert {"points-52.6", *(s.name for s in mountings), "clock-offset-500"} <= where
-    assert "points-clean" not in where
-    assert "points-clean" in {c.setting for c in cells if c.estimator == "imunet"}
-    assert len({(c.setting, c.estimator, c.window) for c in cells}) == len(cells)
+    cells = [cell("points-52.6", "videonet", 0, 5.0), cell("points-52.6", "imunet", 0, 5.0)]
+    results = Results([*cells, failed_cell("mounting-18.8", "videonet", *WINDOWS[0], "no points")], FULL)
+    where = {s.name for s in FULL if results.cells(s.name, "videonet")}
+    assert {"points-52.6", *(s.name for s in mountings), "clock-offset-500"} - {"mounting-18.8"} <= where
+    assert not {"points-clean", "mounting-18.8"} & where  # another input; a failure of its own
+    assert results.windows("points-clean", "imunet") == (WINDOWS[0][0],)
+    assert results.cells("mounting-9.4", "videonet")[0].setting == "mounting-9.4"
 
 
 def test_rows_and_words() -> None:

@@ -12,7 +12,8 @@ from kinefuse.conventions import COORDINATES
 from kinefuse.errors import KinefuseError
 from kinefuse.metrics.groups import COORDINATE_GROUPS
 from kinefuse.study.cells import Cell, failed_cell
-from kinefuse.study.means import MOVEMENTS, Results, mean_and_sd, mean_movement_errors, movement_errors
+from kinefuse.study.means import Results, mean_and_sd, mean_movement_errors
+from kinefuse.study.scored import MOVEMENTS, scored
 from kinefuse.study.tables import activity_rows, all_tables, csv_text, gain_rows, group_rows, write_tables
 
 ONE = SETTINGS[:1]
@@ -54,7 +55,7 @@ def test_sides_and_repetitions_are_averaged() -> None:
     made = constant("videonet", 0, 4.0)
     rmse = made.coordinate_rmse.copy()
     rmse[:, COORDINATES.index("knee_angle_l")] = np.deg2rad([[2.0, 4.0]]).T[:, 0]
-    values = movement_errors(replace(made, coordinate_rmse=rmse))
+    values = scored(replace(made, coordinate_rmse=rmse)).movements
     knee = [m.name for m in MOVEMENTS].index("knee_angle")
     assert values[knee] == pytest.approx((4.0 + 3.0) / 2)
     assert np.delete(values, knee) == pytest.approx(4.0)
@@ -105,7 +106,7 @@ def test_methods_are_judged_on_the_windows_that_all_could_use() -> None:
     row = row_of(rows, estimator="videonet", group="all")
     assert row["angle_rmse_deg"] == pytest.approx(2.0)
     assert (row["windows"], row["windows_own"]) == (1, 2)
-    failures = all_tables(cells, ONE)["failures"]
+    failures = all_tables(Results(cells), ONE)["failures"]
     assert [f["failure"] for f in failures] == ["one camera is not enough"]
 
 
@@ -121,9 +122,9 @@ def test_missing_numbers_stay_missing() -> None:
     rmse = made.coordinate_rmse.copy()
     rmse[:, list(MOVEMENTS[0].columns)] = np.nan
     holed = replace(made, coordinate_rmse=rmse)
-    assert np.isnan(movement_errors(holed)[0])
+    assert np.isnan(scored(holed).movements[0])
     assert row_of(group_rows(Results([holed]), ONE), group="all")["angle_rmse_deg"] == pytest.approx(2.0)
-    table = csv_text(all_tables([holed], ONE)["coordinates"])
+    table = csv_text(all_tables(Results([holed]), ONE)["coordinates"])
     line = next(line for line in table.splitlines() if ",hip_flexion_r," in line)
     assert ",deg,,," in line  # no error known, and no spread
     assert "nan" not in table
@@ -165,7 +166,7 @@ def test_activities_stand_apart() -> None:
 def test_files_hold_what_they_should(tmp_path: Path) -> None:
     write_tables(study(windows=3), SETTINGS, tmp_path / "tables")
     names = {path.stem for path in (tmp_path / "tables").iterdir()}
-    assert names == {"groups", "coordinates", "joints", "activities", "subjects", "gain", "failures"}
+    assert names == {"groups", "coordinates", "joints", "activities", "subjects", "gain", "failures", "relations"}
     with (tmp_path / "tables" / "groups.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(SETTINGS) * 8 * 3
@@ -179,6 +180,8 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
 
 
 def test_nothing_gives_empty_tables() -> None:
-    assert all(rows == [] for rows in all_tables([], SETTINGS).values())
+    tables = all_tables(Results([]), SETTINGS)
+    assert {row["verdict"] for row in tables.pop("relations")} == {"not measured"}
+    assert all(rows == [] for rows in tables.values())
     assert np.isnan(mean_movement_errors([])).all()
     assert np.isnan(mean_and_sd(np.array([np.nan]))[0])

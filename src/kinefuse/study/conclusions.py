@@ -38,7 +38,7 @@ def conclusions(results: Results, settings: Sequence[Setting], found: Sequence[R
 
     Parameters
     ----------
-    results : cells that are `means.completed`
+    results : cells of the study
     settings
     found : of `relations.relations`
     """

@@ -1,21 +1,13 @@
 """Two methods beside each other: errors per movement and per person on the windows that both could use."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from kinefuse.metrics.angles import mean_of_valid
-from kinefuse.study.means import (
-    Results,
-    mean_movement_errors,
-    movement_errors,
-    movements_of,
-    people_of,
-    person_values,
-)
+from kinefuse.study.means import Results, mean_movement_errors, movements_by_person, people_of
+from kinefuse.study.scored import movements_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +16,7 @@ class Pair:
 
     Attributes
     ----------
-    movements : (M, 2) of each of `means.MOVEMENTS`, mean over people
+    movements : (M, 2) of each of `scored.MOVEMENTS`, mean over people
     people : (P, 2) of each person, mean over movements
     windows : that both could use
     """
@@ -64,7 +56,7 @@ def pair_of(results: Results, setting: str, first: str, second: str) -> Pair | N
     cells = [results.cells(setting, name, windows) for name in (first, second)]
     return Pair(
         movements=np.stack([mean_movement_errors(own) for own in cells], axis=1),
-        people=np.stack([mean_of_valid(person_values(own, movement_errors), 1) for own in cells], axis=1),
+        people=np.stack([mean_of_valid(movements_by_person(own), 1) for own in cells], axis=1),
         windows=len(windows),
     )
 
@@ -74,7 +66,7 @@ def methods_by_levels(
 ) -> tuple[np.ndarray, int] | None:
     """Return errors (M, methods, levels) in degrees and the number of windows, on windows common to all of them.
 
-    None where there is no such window. Movements are those of `means.MOVEMENTS`.
+    None where there is no such window. Movements are those of `scored.MOVEMENTS`.
     """
     common = set.intersection(*(set(results.windows(setting, *estimators)) for setting in settings))
     if not common:

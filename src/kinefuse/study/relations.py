@@ -12,9 +12,8 @@ import numpy as np
 
 from kinefuse.metrics.statistics import paired_t
 from kinefuse.study.analyses import NETWORKS, across_activities, lower_against_upper, method_by_noise
-from kinefuse.study.cells import Cell
 from kinefuse.study.levels import LEVELS_MM, SIGMAS_DEG, find, noise_in_words
-from kinefuse.study.means import Results, completed
+from kinefuse.study.means import Results
 from kinefuse.study.naming import title
 from kinefuse.study.pairs import Pair, pair_of
 from kinefuse.study.plan import Setting
@@ -96,9 +95,8 @@ def claims() -> list[Claim]:
     return sensors + points + fused + modalities
 
 
-def relations(cells: Sequence[Cell], settings: Sequence[Setting]) -> list[Relation]:
+def relations(results: Results, settings: Sequence[Setting]) -> list[Relation]:
     """Return every relation: ratios, then analyses of variance, lower against upper body, activities."""
-    results = Results(completed(cells, settings))
     return [
         *(measured(results, settings, claim) for claim in claims()),
         method_by_noise(results, settings, "sensors", MOUNTINGS, ("imunet", "imu-kinematics", "fusionnet")),

@@ -20,20 +20,11 @@ from kinefuse.metrics.compare import Row
 from kinefuse.metrics.groups import GROUPS, PAIRED_COORDINATES, group_of, joint_of
 from kinefuse.study.cells import Cell
 from kinefuse.study.levels import level_mm, sigma_deg
-from kinefuse.study.means import (
-    GROUP_METRICS,
-    MOVEMENTS,
-    Results,
-    completed,
-    group_value,
-    mean_and_sd,
-    mean_movement_errors,
-    movements_of,
-    people_of,
-    person_values,
-    repeated_mean,
-)
+from kinefuse.study.means import Results, group_value, mean_and_sd, mean_movement_errors, people_of, person_values
 from kinefuse.study.plan import Setting
+from kinefuse.study.relation import relation_rows
+from kinefuse.study.relations import relations
+from kinefuse.study.scored import GROUP_METRICS, MOVEMENTS, Scored, movements_of
 
 FUSED: Final = "fusionnet"
 SINGLE: Final = ("videonet", "imunet")
@@ -52,13 +43,13 @@ def write_tables(cells: Sequence[Cell], settings: Sequence[Setting], folder: Pat
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise KinefuseError(f"{folder}: cannot be made ({error.strerror}); name another folder.") from error
-    for name, rows in all_tables(cells, settings).items():
+    results = Results(cells, settings)
+    for name, rows in all_tables(results, settings).items():
         write_text(folder / f"{name}.csv", csv_text(rows))
 
 
-def all_tables(cells: Sequence[Cell], settings: Sequence[Setting]) -> dict[str, list[Row]]:
-    """Return the rows of every table by its name, without the relations."""
-    results = Results(completed(cells, settings))
+def all_tables(results: Results, settings: Sequence[Setting]) -> dict[str, list[Row]]:
+    """Return the rows of every table by its name."""
     return {
         "groups": group_rows(results, settings),
         "coordinates": coordinate_rows(results, settings),
@@ -66,6 +57,7 @@ def all_tables(cells: Sequence[Cell], settings: Sequence[Setting]) -> dict[str, 
         "activities": activity_rows(results, settings),
         "subjects": subject_rows(results, settings),
         "gain": gain_rows(results, settings),
+        "relations": relation_rows(relations(results, settings)),
         "failures": failure_rows(results),
     }
 
@@ -86,7 +78,7 @@ def _shown(value: str | float | int | None) -> str:
     return "" if value is None else str(value)
 
 
-def _methods(results: Results, settings: Sequence[Setting]) -> Iterator[tuple[Row, list[Cell]]]:
+def _methods(results: Results, settings: Sequence[Setting]) -> Iterator[tuple[Row, list[Scored]]]:
     """Yield of each setting and estimator what stands in front of its rows, and its cells on common windows."""
     for setting in settings:
         estimators = results.estimators(setting.name)
@@ -113,7 +105,7 @@ def group_rows(results: Results, settings: Sequence[Setting]) -> list[Row]:
     rows = []
     for front, cells in _methods(results, settings):
         movements = mean_movement_errors(cells)
-        seconds = float(np.mean(np.concatenate([cell.seconds for cell in cells]))) if cells else None
+        seconds = float(np.mean([cell.seconds for cell in cells])) if cells else None
         for group in GROUPS:
             over = mean_and_sd(movements[movements_of(group)])
             row = front | {"group": group} | _metrics(cells, group)
@@ -122,14 +114,14 @@ def group_rows(results: Results, settings: Sequence[Setting]) -> list[Row]:
     return rows
 
 
-def _metrics(cells: Sequence[Cell], group: str) -> Row:
+def _metrics(cells: Sequence[Scored], group: str) -> Row:
     row: Row = {}
     for metric in GROUP_METRICS:
         row[metric], row[f"{metric}_sd"] = group_value(cells, metric, group)
     return row
 
 
-def _repetitions(cells: Sequence[Cell]) -> int:
+def _repetitions(cells: Sequence[Scored]) -> int:
     return max((cell.repetitions for cell in cells), default=0)
 
 
@@ -144,13 +136,11 @@ def coordinate_rows(results: Results, settings: Sequence[Setting]) -> list[Row]:
     ]
 
 
-def _coordinate_values(cells: Sequence[Cell]) -> dict[str, np.ndarray]:
+def _coordinate_values(cells: Sequence[Scored]) -> dict[str, np.ndarray]:
     """Return (P, C) of each person, SI units."""
     return {
-        "rmse": person_values(cells, lambda cell: repeated_mean(cell.coordinate_rmse)),
-        "rom_error": person_values(cells, lambda cell: repeated_mean(cell.coordinate_rom_error)),
-        "range": person_values(cells, lambda cell: cell.coordinate_range),
-        "r2": person_values(cells, lambda cell: repeated_mean(cell.coordinate_r2)),
+        name: person_values(cells, lambda cell, name=name: cell.coordinates[name])  # type: ignore[misc]
+        for name in ("rmse", "rom_error", "range", "r2")
     }
 
 
@@ -170,7 +160,7 @@ def joint_rows(results: Results, settings: Sequence[Setting]) -> list[Row]:
     rows = []
     for front, cells in _methods(results, settings):
         for joint, columns in PAIRED_COORDINATES.items() if cells else ():
-            angle = person_values(cells, lambda cell, c=columns: mean_of_valid(cell.coordinate_rmse[:, c].ravel()))  # type: ignore[misc]
+            angle = person_values(cells, lambda cell, c=columns: mean_of_valid(cell.coordinates["rmse"][c]))  # type: ignore[misc]
             mean, sd = mean_and_sd(np.rad2deg(angle))
             row: Row = {"joint": joint, "group": group_of(COORDINATES[columns[0]])}
             rows.append(front | row | {"angle_rmse_deg": mean, "angle_rmse_deg_sd": sd})
@@ -197,7 +187,7 @@ def _rows_by(results: Results, settings: Sequence[Setting], label: str) -> list[
     return rows
 
 
-def _errors(cells: Sequence[Cell], group: str) -> Row:
+def _errors(cells: Sequence[Scored], group: str) -> Row:
     row: Row = {"group": group}
     for metric in ("angle_rmse_deg", "angle_rmse_moving_deg", "geodesic_deg", "mpjpe_pa_mm", "r2"):
         row[metric], row[f"{metric}_sd"] = group_value(cells, metric, group)
@@ -226,13 +216,14 @@ def gain_rows(results: Results, settings: Sequence[Setting]) -> list[Row]:
     for setting in settings:
         errors = gain_of_fusion(results, setting.name)
         if errors is not None:
-            rows += [{"setting": setting.name} | _gain(errors, i) for i in range(len(MOVEMENTS))]
+            rows += [_gain(setting.name, errors, i) for i in range(len(MOVEMENTS))]
     return rows
 
 
-def _gain(errors: dict[str, np.ndarray], index: int) -> Row:
+def _gain(setting: str, errors: dict[str, np.ndarray], index: int) -> Row:
     movement, fused = MOVEMENTS[index], float(errors[FUSED][index])
-    row: Row = {"movement": movement.name, "joint": movement.joint, "group": movement.group, f"{FUSED}_deg": fused}
+    row: Row = {"setting": setting, "movement": movement.name, "joint": movement.joint, "group": movement.group}
+    row[f"{FUSED}_deg"] = fused
     for name in (*SINGLE, "better"):
         alone = float(errors[name][index])
         row |= {f"{name}_deg": alone, f"gain_over_{name}_deg": alone - fused}
