@@ -2,10 +2,12 @@
 
 A foot touches down soon after it was farthest in front of the pelvis (Zeni, Richards and Higginson 2008, "Two simple
 methods for determining gait events during treadmill and overground walking using kinematic data"); there it still goes
-as fast as the pelvis, some 50 ms before it stands. So the touchdown is where, after that, it has lost three quarters of
-the pelvis's speed: within 20 ms of the touchdowns of the synthetic walk. A stride is what lies between two touchdowns of
-one foot; it counts as walking if it lasts as long as strides do, if the body advances the way the pelvis faces, and if
-the other foot touches down about half-way. Where nobody walks, nothing is found.
+as fast as the pelvis, some 50 ms before it stands. So the touchdown is where, after that, it has lost three quarters
+of the pelvis's speed: within 20 ms of the touchdowns of the synthetic walk.
+
+A stride is what lies between two touchdowns of one foot; it counts as walking if it lasts as long as strides do, if
+the body advances the way the pelvis faces, and if the other foot touches down about half-way. Where nobody walks,
+nothing is found.
 """
 
 from collections.abc import Sequence
