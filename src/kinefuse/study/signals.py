@@ -56,7 +56,7 @@ class Ideal:
     joint : (13, N, 3) m/s², acceleration of the segment's joint, world
     bend : (13, N, 3, 3) 1/s², second derivative of `R`
     offsets : (13, 3) metres, where a sensor sits on its segment
-    lead_R : (L, 22, 3, 3) all segments before the window, and two samples of it
+    lead_R : (L, 22, 3, 3) all segments before the window, and its first sample
     lead_root : (L, 3) metres
     rest_positions : (22, 3) metres
     """
@@ -86,7 +86,7 @@ def ideal_signals(motion: Motion) -> Ideal:
     ]
     places = smoothed(motion.positions[:, _SITES], rate_hz, cutoff)
     matrices = smoothed(motion.R_world_segment[:, _SITES], rate_hz, cutoff)
-    lead = time[: int((time < 0).sum()) + 2]
+    lead = time[: int((time < 0).sum()) + 1]
     return Ideal(
         time=time,
         R=np.stack([R for R, _ in turns]),
@@ -138,7 +138,7 @@ def standing_otherwise(ideal: Ideal, errors: np.ndarray) -> Ideal:
     R = R[:, _SITES]
     new = {name: getattr(ideal, name).copy() for name in ("R", "rate", "joint", "bend")}
     inner = slice(1, lead - 1)
-    new["R"][:, :lead] = np.moveaxis(R, 1, 0)
+    new["R"][:, : lead - 1] = np.moveaxis(R[:-1], 1, 0)
     new["rate"][:, inner] = np.moveaxis(_rates(R), 1, 0)
     new["joint"][:, inner] = np.moveaxis(np.diff(places, 2, axis=0), 1, 0) * SENSOR_HZ**2
     new["bend"][:, inner] = np.moveaxis(np.diff(R, 2, axis=0), 1, 0) * SENSOR_HZ**2

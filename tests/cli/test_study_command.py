@@ -1,0 +1,58 @@
+"""``kinefuse study``: from motion to tables, and what users get wrong."""
+
+import json
+from pathlib import Path
+
+import pytest
+from cli_samples import refused
+from evaluation_examples import prepared_clips, write_example
+
+from kinefuse.cli import main
+from kinefuse.synthesis.prepared import write_prepared
+
+Capture = pytest.CaptureFixture[str]
+FEW = ("--windows", "1", "--repetitions", "1", "--estimator", "mean-pose", "--estimator", "imunet")
+
+
+@pytest.fixture(scope="module")
+def motion(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("motion") / "motion.npz"
+    write_prepared(path, prepared_clips({"anna": "test", "ben": "test"}, each=1, frames=130))
+    return path
+
+
+def test_quick_on_a_tiny_file_and_again(motion: Path, tmp_path: Path, capsys: Capture) -> None:
+    out = tmp_path / "out"
+    command = ["study", "quick", str(motion), "--out", str(out), *FEW]
+    assert main(command) == 0
+    cells = sorted(out.glob("cells/*/*/*.npz"))
+    assert len(cells) == 6 * 2
+    assert (out / "tables" / "groups.csv").read_text().count("\n") == 1 + 6 * 2 * 3
+    told = json.loads((out / "study.json").read_text())
+    assert told["seed"] == 0
+    assert [window["subject"] for window in told["windows"]] == ["anna"]
+    before = {path: path.stat().st_mtime_ns for path in cells}
+    assert main(command) == 0
+    assert {path: path.stat().st_mtime_ns for path in cells} == before
+    assert "written to" in capsys.readouterr().out
+
+
+def test_one_family(motion: Path, tmp_path: Path) -> None:
+    assert main(["study", "quick", str(motion), "--out", str(tmp_path), *FEW, "--only", "mounting", "--quiet"]) == 0
+    assert {path.name for path in (tmp_path / "cells").iterdir()} == {"points-52.6", "mounting-9.4", "mounting-18.8"}
+
+
+def test_mistakes_are_told_in_one_sentence(motion: Path, tmp_path: Path, capsys: Capture) -> None:
+    out = ("--out", tmp_path / "out")
+    assert "No study is called 'fast'" in refused(capsys, "study", "fast", motion, *out)
+    assert "did you mean 'mounting'" in refused(capsys, "study", "quick", motion, *out, "--only", "mountin")
+    assert "imunet" in refused(capsys, "study", "quick", motion, *out, "--estimator", "imunt")
+    assert "no such file" in refused(capsys, "study", "quick", tmp_path / "none.npz", *out)
+    assert "motion.npz" in refused(capsys, "study", "quick", *out)
+    assert "windows" in refused(capsys, "study", "quick", motion, *out, "--windows", "0")
+    assert "no clip of the set validation" in refused(capsys, "study", "quick", motion, *out, "--split", "validation")
+    short = write_example(tmp_path / "short.npz", each=1)
+    assert "long enough" in refused(capsys, "study", "quick", short, *out)
+    (tmp_path / "file").write_text("")
+    assert "is a file" in refused(capsys, "study", "quick", motion, "--out", tmp_path / "file")
+    assert not (tmp_path / "out").exists()
