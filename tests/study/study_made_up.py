@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 from study_samples import made_up_cell
 
+from kinefuse.conventions import COORDINATE_INDEX, COORDINATES
 from kinefuse.study.cells import Cell
 from kinefuse.study.plan import Setting
 
@@ -67,3 +68,18 @@ def study(
         for estimator, error in errors_deg.items()
         for window in range(windows)
     ]
+
+
+def walking(made: Cell, error_deg: float = 3.0) -> Cell:
+    """The cell with curves of somebody who walks: strides of 1.1 s, 1.2 m/s."""
+    time = np.arange(200) / 25.0
+    truth = np.zeros((len(time), len(COORDINATES)))
+    truth[:, COORDINATE_INDEX["pelvis_tx"]] = 1.2 * time
+    for side, lag in (("r", 0.0), ("l", np.pi)):
+        phase = 2 * np.pi * time / 1.1 + lag
+        truth[:, COORDINATE_INDEX[f"hip_flexion_{side}"]] = np.deg2rad(10 + 22 * np.cos(phase))
+        truth[:, COORDINATE_INDEX[f"knee_angle_{side}"]] = np.deg2rad(28 - 27 * np.sin(phase + 0.3))
+        truth[:, COORDINATE_INDEX[f"ankle_angle_{side}"]] = np.deg2rad(2 + 10 * np.sin(phase - 0.8))
+    rng = np.random.default_rng(len(made.estimator))
+    offset = np.deg2rad(error_deg) * np.sin(2 * np.pi * time / 1.1 + rng.uniform(0, 6))
+    return replace(made, time=time, truth=truth, estimate=truth + offset[:, None])

@@ -23,6 +23,9 @@ MOST_POINTS: Final = 700
 
 FEWEST_CYCLES: Final = 3
 
+SMALL: Final = {"margin": {"l": 44, "r": 6, "t": 4, "b": 38}, "font": {"size": 10.5}}
+"""Layout of a small panel."""
+
 
 def common_cells(results: Results, setting: str) -> dict[str, list[Scored]]:
     """Return the cells of each method on the windows that all of them could use, methods in reading order."""
@@ -130,7 +133,7 @@ def parity_figure(results: Results, settings: Sequence[Setting]) -> Figure:
         f"Knee flexion of both legs at every moment ({noise_in_words(*BOTH)}, first repetition). On the diagonal the "
         "estimate is the truth; R² is the share of the truth's variance that the estimate explains."
     )
-    return Figure(key="parity", title="Estimate against truth: the knee", caption=caption, panels=panels)
+    return Figure(key="parity", title="Estimate against truth: the knee", caption=caption, panels=panels, size="small")
 
 
 def _pairs(cells: Sequence[Scored]) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from kinefuse.report.study_curves import common_cells
-from kinefuse.report.study_style import Figure, Panel, Trace, bar_marker, line, plain, point_marker
+from kinefuse.report.study_style import HATCH, Figure, Panel, Trace, bar_marker, line, plain, point_marker
 from kinefuse.study.levels import (
     BOTH,
     LEVELS_MM,
@@ -54,7 +54,7 @@ def methods_figure(results: Results, settings: Sequence[Setting]) -> Figure:
         setting = find(settings, sigma, level)
         cells = common_cells(results, setting.name) if setting is not None else {}
         if cells:
-            heading = f"{noise_in_words(sigma, level)} ({judged_on(cells)})"
+            heading = f"{_capital(noise_in_words(sigma, level))} ({judged_on(cells)})"
             panels.append(
                 Panel(title=heading, traces=[_method_bars(cells)], layout=_bars_layout(), height=60 + 34 * len(cells))
             )
@@ -69,21 +69,14 @@ def methods_figure(results: Results, settings: Sequence[Setting]) -> Figure:
 def _method_bars(cells: dict[str, list[Scored]]) -> Trace:
     values = [mean_and_sd(mean_movement_errors(own)) for own in cells.values()]
     markers = [bar_marker(method) for method in cells]
-    pattern = {key: [m.get("pattern", {}).get(key, "") for m in markers] for key in ("shape",)}
+    shapes = [marker.get("pattern", {}).get("shape", "") for marker in markers]
     return {
         "type": "bar",
         "orientation": "h",
-        "y": [title(method) for method in cells],
+        "y": [f"{title(method)}  <b>{mean:.1f}°</b>" for method, (mean, _) in zip(cells, values, strict=True)],
         "x": plain(np.array([mean for mean, _ in values])),
-        "text": [f"{mean:.1f}°" for mean, _ in values],
-        "textposition": "inside",
-        "insidetextanchor": "start",
-        "textfont": {"color": "#ffffff", "size": 12},
-        "marker": {
-            "color": [m["color"] for m in markers],
-            "pattern": pattern | {"fgcolor": "#ffffff", "size": 6, "solidity": 0.15},
-        },
-        "hovertemplate": "%{y}: %{x:.1f}°<extra></extra>",
+        "marker": {"color": [marker["color"] for marker in markers], "pattern": HATCH | {"shape": shapes}},
+        "hovertemplate": "%{y}<extra></extra>",
         **error_bars([sd for _, sd in values], "x"),
     }
 
@@ -112,7 +105,7 @@ def halves_figure(results: Results, settings: Sequence[Setting]) -> Figure:
                 "x": plain(np.array([mean for mean, _ in values])),
                 "marker": {
                     "color": shade,
-                    "pattern": {"shape": pattern, "fgcolor": "#5b6875", "size": 6, "solidity": 0.2},
+                    "pattern": HATCH | {"shape": pattern, "fgcolor": "#5b6875"},
                 },
                 "hovertemplate": f"%{{y}}, {group} body: %{{x:.1f}}°<extra></extra>",
                 **error_bars([sd for _, sd in values], "x"),
@@ -124,12 +117,12 @@ def halves_figure(results: Results, settings: Sequence[Setting]) -> Figure:
         "margin": {"l": 10, "r": 12, "t": 34, "b": 28},
     }
     panels = (
-        [Panel(title=noise_in_words(*REFERENCE), traces=traces, layout=layout, height=90 + 46 * len(cells))]
+        [Panel(title=_capital(noise_in_words(*REFERENCE)), traces=traces, layout=layout, height=90 + 46 * len(cells))]
         if cells
         else []
     )
     caption = "Hips, knees and ankles (dark) against shoulders, elbows and neck (light, hatched)."
-    return Figure(key="halves", title="B. Legs against arms and neck", caption=caption, panels=panels, wide=True)
+    return Figure(key="halves", title="B. Legs against arms and neck", caption=caption, panels=panels, size="wide")
 
 
 def activities_figure(results: Results, settings: Sequence[Setting]) -> Figure:
@@ -153,12 +146,14 @@ def activities_figure(results: Results, settings: Sequence[Setting]) -> Figure:
             }
         )
     panels = (
-        [Panel(title=noise_in_words(*REFERENCE), traces=traces, layout={"yaxis": DEGREES}, height=340)] if names else []
+        [Panel(title=_capital(noise_in_words(*REFERENCE)), traces=traces, layout={"yaxis": DEGREES}, height=340)]
+        if names
+        else []
     )
     caption = (
         "Different people did different things, so differences between activities are also differences between people."
     )
-    return Figure(key="activities", title="C. By activity", caption=caption, panels=panels, wide=True)
+    return Figure(key="activities", title="C. By activity", caption=caption, panels=panels, size="wide")
 
 
 def sensitivity_figure(results: Results, settings: Sequence[Setting]) -> Figure:
@@ -284,7 +279,7 @@ def gain_figure(results: Results, settings: Sequence[Setting]) -> Figure:
         "would have been better."
     )
     return Figure(
-        key="gain", title="What fusion gains, movement by movement", caption=caption, panels=panels, wide=True
+        key="gain", title="What fusion gains, movement by movement", caption=caption, panels=panels, size="wide"
     )
 
 

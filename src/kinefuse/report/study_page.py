@@ -98,10 +98,9 @@ def _figures_section(results: Results, figures: Sequence[Figure]) -> str:
     for figure in figures:
         frames = "".join(_frame(first + i, panel) for i, panel in enumerate(figure.panels))
         first += len(figure.panels)
-        wide = " wide" if figure.wide else ""
         parts.append(
             f'<div id="figure-{figure.key}"><h3>{text(figure.title)}</h3><p>{text(figure.caption)}</p>'
-            f'<div class="panels{wide}">{frames}</div></div>'
+            f'<div class="panels {figure.size}">{frames}</div></div>'
         )
     return section("figures", "Figures", _method_keys(results) + "".join(parts))
 

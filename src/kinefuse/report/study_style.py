@@ -74,13 +74,20 @@ class Panel:
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """Panels that belong together; `caption` says what is seen, `wide` gives each panel the whole width."""
+    """Panels that belong together.
+
+    Attributes
+    ----------
+    key : unique
+    title, caption : plain text; the caption says what is seen
+    size : ``"wide"`` for panels of the whole width, ``"small"`` for four in a row
+    """
 
     key: str
     title: str
     caption: str
     panels: list[Panel]
-    wide: bool = False
+    size: str = ""
 
 
 def colour(method: str) -> str:
@@ -94,17 +101,15 @@ def translucent(method: str, share: float) -> str:
     return f"rgba({red},{green},{blue},{share:g})"
 
 
+HATCH: Final = {"fillmode": "overlay", "fgcolor": "#ffffff", "fgopacity": 0.9, "size": 7, "solidity": 0.22}
+"""White lines on a bar's own colour."""
+
+
 def bar_marker(method: str) -> dict[str, Any]:
     """Return how a method's bar is filled: networks plain, others hatched."""
     marker: dict[str, Any] = {"color": colour(method), "line": {"width": 0}}
     if method in _PATTERNS:
-        marker["pattern"] = {
-            "shape": _PATTERNS[method],
-            "fgcolor": "#ffffff",
-            "fgopacity": 0.85,
-            "size": 6,
-            "solidity": 0.3,
-        }
+        marker["pattern"] = HATCH | {"shape": _PATTERNS[method]}
     return marker
 
 

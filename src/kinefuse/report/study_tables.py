@@ -36,9 +36,15 @@ COLUMNS: Final = (
 def conclusions_section(said: Sequence[Conclusion]) -> str:
     """Return what to conclude; the tone is a word as well as a colour."""
     items = "".join(
-        f'<li class="{text(c.tone)}">{_mark(c.tone)}<b>{text(c.heading)}</b><p>{text(c.text)}</p></li>' for c in said
+        f'<li class="{text(c.tone)}">{_mark(c.tone)}<b>{text(c.heading)}</b><p>{text(c.text)}</p>{_details(c)}</li>'
+        for c in said
     )
     return section("conclusions", "What to conclude", f'<ul class="brief">{items}</ul>')
+
+
+def _details(said: Conclusion) -> str:
+    lines = "".join(f"<li>{text(line)}</li>" for line in said.details)
+    return f"<details><summary>All numbers</summary><ul>{lines}</ul></details>" if lines else ""
 
 
 def _mark(tone: str) -> str:
@@ -76,28 +82,62 @@ def _relations(found: Sequence[Relation]) -> str:
     lead = (
         "<p>The paper's relations and a few that are good to know. A ratio is the mean error of the first method over "
         "that of the second. The first p is paired over joint movements as in the paper, where it had to be below "
-        "0.013 (0.05 over four comparisons); the second is paired over people. Neither is corrected for the number of lines "
-        "of this table.</p>"
+        "0.013 (0.05 over four comparisons); the second is paired over people. Neither is corrected for the number of "
+        "lines of this table.</p>"
     )
-    rows = [
-        [
-            text(relation.claim),
-            f'<span class="{_verdict_class(relation)}">{relation.verdict}</span>',
-            number(relation.ratio, 2),
-            number(relation.limit, 2),
-            _p(relation.p),
-            _p(relation.p_people),
-            f"{relation.n or UNKNOWN} / {relation.people or UNKNOWN} / {relation.windows or UNKNOWN}",
-            text(" ".join(filter(None, ("" if relation.where else relation.sentence, relation.warning)))),
-        ]
-        for relation in found
+    ratios = [relation for relation in found if relation.where]
+    head = [
+        "Method",
+        "against",
+        "Noise",
+        "Error",
+        "of the other",
+        "Ratio",
+        "Goal",
+        "",
+        "p, movements",
+        "p, people",
+        "n",
     ]
-    head = ["Relation", "", "Ratio", "Goal", "p, movements", "p, people", "movements / people / windows", "Details"]
-    return lead + _with_text_column(table([text(cell) for cell in head], rows))
+    counted = "<p>n: joint movements, people and windows.</p>"
+    others = "".join(f"<li>{_analysis(relation)}</li>" for relation in found if not relation.where)
+    body = table(head, [_ratio_row(relation) for relation in ratios], numeric_from=3) + counted + _warnings(ratios)
+    return f'{lead}<div class="relations">{body}</div><h3>Analyses</h3><ul>{others}</ul>'
 
 
-def _with_text_column(html: str) -> str:
-    return f'<div class="relations">{html}</div>'
+def _ratio_row(relation: Relation) -> list[str]:
+    first, second = relation.name.partition("@")[0].split("/")
+    counts = (relation.n, relation.people, relation.windows)
+    return [
+        text(title(first)),
+        text(title(second)),
+        text(relation.where),
+        number(relation.numbers.get("first_deg"), 1, "°"),
+        number(relation.numbers.get("second_deg"), 1, "°"),
+        number(relation.ratio, 2),
+        number(relation.limit, 2),
+        _verdict(relation),
+        _p(relation.p),
+        _p(relation.p_people),
+        ", ".join(str(count or UNKNOWN) for count in counts),
+    ]
+
+
+def _analysis(relation: Relation) -> str:
+    warning = f' <span class="unknown">{text(relation.warning)}</span>' if relation.warning else ""
+    return f"{text(relation.claim)}: {_verdict(relation)}. {text(relation.sentence)}{warning}"
+
+
+def _warnings(ratios: Sequence[Relation]) -> str:
+    """Return the assumptions of tests that fail, folded."""
+    lines = "".join(
+        f"<li>{text(relation.claim)}: {text(relation.warning)}</li>" for relation in ratios if relation.warning
+    )
+    return _folded("Tests whose assumptions fail", f"<ul>{lines}</ul>") if lines else ""
+
+
+def _verdict(relation: Relation) -> str:
+    return f'<span class="{_verdict_class(relation)}">{relation.verdict}</span>'
 
 
 def _verdict_class(relation: Relation) -> str:

@@ -43,10 +43,10 @@ def method_by_noise(
     if len(found) < 2 or len(methods) < 2:
         return unknown
     table = methods_by_levels(results, [setting.name for setting in found], methods)
-    return unknown if table is None else _interaction(unknown, methods, *table)
+    return unknown if table is None else _interaction(unknown, varied, methods, *table)
 
 
-def _interaction(unknown: Relation, methods: Sequence[str], values: np.ndarray, windows: int) -> Relation:
+def _interaction(unknown: Relation, varied: str, methods: Sequence[str], values: np.ndarray, windows: int) -> Relation:
     """Return the finding of a two-way analysis of values (M, methods, levels)."""
     method, noise, both = repeated_measures_anova(values, ("method", "noise"))
     compared = ", ".join(title(name) for name in methods)
@@ -58,9 +58,12 @@ def _interaction(unknown: Relation, methods: Sequence[str], values: np.ndarray, 
         windows=windows,
         numbers=_effects({"method": method, "noise": noise, "interaction": both}),
         sentence=(
-            f"{compared} under {values.shape[2]} levels of noise: method {_told(method)}, noise {_told(noise)}, "
-            f"method × noise {_told(both)}. "
-            f"Noise {'costs' if _found(both.p) else 'was not seen to cost'} some methods more than others."
+            f"{compared} under {values.shape[2]} levels of noise: method {_told(method)}; noise {_told(noise)}; "
+            f"method × noise {_told(both)}."
+        ),
+        short=(
+            f"Noise of the {varied} {'costs' if _found(both.p) else 'was not seen to cost'} some methods more than "
+            f"others ({p_in_words(both.p)}; {compared})."
         ),
         warning=_warnings({"method": method, "noise": noise, "method × noise": both}),
     )
@@ -120,6 +123,7 @@ def lower_against_upper(results: Results, settings: Sequence[Setting], estimator
             f"{title(estimator)}: {means[0]:.1f}° for legs against {means[1]:.1f}° for arms and neck "
             f"({noise_in_words(*REFERENCE)}), {p_in_words(test.p)} over joint movements (Welch's test)."
         ),
+        short=f"{title(estimator)}: {means[0]:.1f}° and {means[1]:.1f}° ({p_in_words(test.p)}).",
         warning=test.warning,
     )
 
@@ -152,5 +156,11 @@ def across_activities(results: Results, settings: Sequence[Setting], estimator: 
             + ", ".join(f"{name} {value:.1f}°" for name, value in means.items())
             + f" ({noise_in_words(*REFERENCE)}); activity {_told(effect)}. Different people did different activities."
         ),
+        short=f"{title(estimator)}: {_extremes(means)} ({p_in_words(effect.p)}).",
         warning=effect.warning,
     )
+
+
+def _extremes(means: dict[str, float]) -> str:
+    least, most = min(means, key=lambda name: means[name]), max(means, key=lambda name: means[name])
+    return f"from {means[least]:.1f}° ({least}) to {means[most]:.1f}° ({most})"

@@ -1,7 +1,7 @@
 """What a reader should conclude, in plain words, with numbers that are computed and never typed."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,11 +26,20 @@ LITTLE_DEG: Final = 0.05
 
 @dataclass(frozen=True)
 class Conclusion:
-    """One thing to remember: `tone` is `GOOD`, `BAD` or `PLAIN`; `text` holds the numbers."""
+    """One thing to remember.
+
+    Attributes
+    ----------
+    tone : `GOOD`, `BAD` or `PLAIN`
+    heading : the conclusion
+    text : the numbers that matter most
+    details : all numbers, for those who ask
+    """
 
     tone: str
     heading: str
     text: str
+    details: tuple[str, ...] = ()
 
 
 def conclusions(results: Results, settings: Sequence[Setting], found: Sequence[Relation]) -> list[Conclusion]:
@@ -68,9 +77,10 @@ def _most_accurate(results: Results, settings: Sequence[Setting]) -> list[Conclu
         setting = find(settings, sigma, level)
         errors = mean_errors(results, setting) if setting is not None else {}
         if len(errors) > 1:
-            listed = "; ".join(f"{title(method)} {error:.1f}°" for method, error in errors.items())
             best = title(next(iter(errors)))
-            said.append(Conclusion(PLAIN, f"{_capital(noise_in_words(sigma, level))}: {best} is best", listed + "."))
+            said.append(
+                Conclusion(PLAIN, f"{_capital(noise_in_words(sigma, level))}: {best} is best", _listed(errors) + ".")
+            )
     return said
 
 
@@ -78,29 +88,51 @@ def _best_for_inputs(results: Results, settings: Sequence[Setting]) -> list[Conc
     """For each kind of input, which method is best at which noise."""
     said = []
     for seen, levels in (("sensors", MOUNTINGS), ("points", POINTS), ("points and sensors", ((0.0, None), *NOISY))):
-        lines = []
+        ranks = {}
         for sigma, level in levels:
             setting = find(settings, sigma, level)
             errors = mean_errors(results, setting) if setting is not None else {}
-            own = [(method, error) for method, error in errors.items() if INPUTS.get(method) == seen]
+            own = {method: error for method, error in errors.items() if INPUTS.get(method) == seen}
             if len(own) > 1:
-                lines.append((_varied(seen, sigma, level), own[0], own[1]))
-        if lines:
-            told = "; ".join(
-                f"{where}: {title(a)} {x:.1f}°, then {title(b)} {y:.1f}°" for where, (a, x), (b, y) in lines
-            )
-            winners = list(dict.fromkeys(title(first) for _, (first, _), _ in lines))
-            heading = f"With {seen}{' alone' if ' ' not in seen else ''}: " + (
-                f"{winners[0]} throughout" if len(winners) == 1 else "it depends on the noise"
-            )
-            said.append(Conclusion(PLAIN, heading, _capital(told) + "."))
+                ranks[_varied(seen, sigma, level)] = own
+        if ranks:
+            said.append(_ranked(f"With {seen}{'' if ' ' in seen else ' alone'}", ranks))
     return said
+
+
+def _ranked(heading: str, ranks: Mapping[str, Mapping[str, float]]) -> Conclusion:
+    """Return who is best where; `ranks` has by noise the errors of each method, the least first."""
+    details = tuple(f"{_capital(where)}: {_listed(own)}" for where, own in ranks.items())
+    best: dict[str, list[str]] = {}
+    for where, own in ranks.items():
+        best.setdefault(next(iter(own)), []).append(where)
+    if len(best) == 1:
+        method = next(iter(best))
+        return Conclusion(PLAIN, f"{heading}: {title(method)} throughout", f"{_spans(ranks)}.", details)
+    text = "; ".join(f"{title(method)} with {', '.join(where)}" for method, where in best.items())
+    return Conclusion(PLAIN, f"{heading}: it depends on the noise", f"Best is {text}. {_spans(ranks)}.", details)
+
+
+def _listed(errors: Mapping[str, float]) -> str:
+    return ", ".join(f"{title(method)} {error:.1f}°" for method, error in errors.items())
+
+
+def _spans(ranks: Mapping[str, Mapping[str, float]]) -> str:
+    """Return the least and the greatest error of each method over the levels of noise."""
+    methods = dict.fromkeys(method for own in ranks.values() for method in own)
+    errors = {method: [own[method] for own in ranks.values() if method in own] for method in methods}
+    return "; ".join(f"{title(method)} {_from_to(found, 1)}°" for method, found in errors.items())
+
+
+def _from_to(values: Sequence[float], digits: int) -> str:
+    low, high = f"{min(values):.{digits}f}", f"{max(values):.{digits}f}"
+    return low if low == high else f"{low} to {high}"
 
 
 def _varied(seen: str, sigma: float, level: float | None) -> str:
     points = "clean points" if level is None else f"points {level:.1f} mm off"
-    mounting = f"mountings {sigma:.1f}° askew" if sigma else "well mounted"
-    return {"sensors": mounting, "points": points}.get(seen, f"{points}, {mounting}")
+    mounting = f"mountings {sigma:.1f}° askew" if sigma else "good mountings"
+    return {"sensors": mounting, "points": points}.get(seen, f"{points} and {mounting}")
 
 
 def _kinds(found: Sequence[Relation]) -> list[Conclusion]:
@@ -115,7 +147,9 @@ def _kinds(found: Sequence[Relation]) -> list[Conclusion]:
         holding = [relation for relation in tested if relation.holds]
         unmeasured = f", {len(own) - len(tested)} not measured" if len(tested) < len(own) else ""
         heading = f"{_capital(kind)}: {_holds(len(holding), len(tested))}{unmeasured}"
-        said.append(Conclusion(_tone(tested), heading, " ".join(_told(pair) for pair in _by_pair(tested).values())))
+        text = " ".join(_summary(pair) for pair in _by_pair(tested).values())
+        details = tuple(f"{relation.sentence} {relation.warning}".strip() for relation in tested)
+        said.append(Conclusion(_tone(tested), heading, text, details))
     return said
 
 
@@ -139,25 +173,21 @@ def _by_pair(tested: Sequence[Relation]) -> dict[str, list[Relation]]:
     return pairs
 
 
-def _told(own: Sequence[Relation]) -> str:
-    """Return what was found of one pair of methods, what does not hold in full."""
+def _summary(own: Sequence[Relation]) -> str:
+    """Return what was found of one pair of methods: the span of ratios, and where the relation does not hold."""
     if not own[0].where:
-        return " ".join(relation.sentence for relation in own)
+        return own[0].short
     first, second = (title(name) for name in own[0].name.partition("@")[0].split("/"))
-    cases = "; ".join(
-        f"{r.where}: {r.numbers['first_deg']:.1f}° against {r.numbers['second_deg']:.1f}°, ratio {r.ratio:.2f}"
-        + _why_not(r)
-        for r in sorted(own, key=lambda relation: bool(relation.holds))
+    failing = "; ".join(f"{r.where}: {r.ratio:.2f}{_why_not(r)}" for r in own if not r.holds)
+    return f"The error of {first} is {_from_to([r.ratio for r in own], 2)} times that of {second}" + (
+        f". It does not hold with {failing}." if failing else "."
     )
-    return f"{first} against {second}: {cases}."
 
 
 def _why_not(relation: Relation) -> str:
-    if relation.holds:
-        return ""
     if relation.ratio > relation.limit:
-        return f" (does not hold, the goal is {relation.limit:g})"
-    return f" (does not hold, {p_in_words(relation.p)})"
+        return f" (goal: {relation.limit:g})"
+    return f" ({p_in_words(relation.p)})"
 
 
 def _cost_of_noise(results: Results, settings: Sequence[Setting]) -> list[Conclusion]:

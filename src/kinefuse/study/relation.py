@@ -34,6 +34,7 @@ class Relation:
     n, people, windows : movements, people and windows that went in
     numbers : mean errors in degrees and what else the sentence tells
     sentence : the finding in plain words
+    short : the same in a few words, for analyses
     warning : which assumption of the test fails; empty if none
     """
 
@@ -51,6 +52,7 @@ class Relation:
     windows: int = 0
     numbers: Mapping[str, float] = field(default_factory=dict)
     sentence: str = "Not measured."
+    short: str = ""
     warning: str = ""
 
     @property

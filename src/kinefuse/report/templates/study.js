@@ -33,12 +33,11 @@
     { rootMargin: "600px" });
   figures.forEach((figure) => watcher.observe(figure));
 
-  let width = window.innerWidth;
-  window.addEventListener("resize", () => {
-    if (window.innerWidth === width) return;
-    width = window.innerWidth;
-    drawn.forEach((target) => Plotly.relayout(target, { width: target.parentElement.clientWidth }));
-  });
+  const fit = (target) => {
+    const width = target.parentElement.clientWidth;
+    if (width && width !== target.layout.width) Plotly.react(target, target.data, { ...target.layout, width });
+  };
+  window.addEventListener("resize", () => drawn.forEach(fit));
   window.addEventListener("beforeprint", drawAll);
 
   document.querySelectorAll(".methods button").forEach((button) => button.addEventListener("click", () => {
