@@ -118,7 +118,7 @@ def sitting_rows(
             [np.degrees(np.nanmedian(motion.angle(angle)[_within(motion, span)])) for angle in SAGITTAL]
             for span in (standing, sitting)
         ]
-        rows.append(f"| `{name}` | " + " | ".join(f"{value:.0f}" for part in medians for value in part) + " |")
+        rows.append(f"| `{name}` | " + " | ".join(str(round(value)) for part in medians for value in part) + " |")
     return rows
 
 
