@@ -8,7 +8,7 @@ from evaluation_examples import a_clip, prepared_clips, swinging
 
 from kinefuse.errors import KinefuseError
 from kinefuse.evaluation.floor import MeanPose, heading, mean_pose, mean_pose_of
-from kinefuse.evaluation.recordings import Conditions, make_recording
+from kinefuse.evaluation.recordings import Conditions, at_points_rate, make_recording
 from kinefuse.metrics.compare import compare_motions
 from kinefuse.recordings import JointCenters, Recording
 from kinefuse.rotations import geodesic_angle
@@ -22,7 +22,7 @@ def clean_points() -> JointCenters:
 
 
 def test_it_follows_heading_and_place_and_keeps_its_angles() -> None:
-    truth = a_clip().truth
+    truth = at_points_rate(a_clip().truth)
     motion = MeanPose().estimate(Recording(joint_centers=clean_points()))
     assert np.ptp(np.unwrap(motion.angle("knee_angle_r"))) < 1e-9
     facing = truth.angle("pelvis_rotation")

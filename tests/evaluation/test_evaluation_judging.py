@@ -14,7 +14,14 @@ from kinefuse.errors import KinefuseError
 from kinefuse.estimators.registry import ESTIMATORS
 from kinefuse.evaluation import judging
 from kinefuse.evaluation.judging import Job, evaluate, judge
-from kinefuse.evaluation.recordings import COCO, Conditions, all_conditions, make_recording, point_error_m
+from kinefuse.evaluation.recordings import (
+    COCO,
+    Conditions,
+    all_conditions,
+    at_points_rate,
+    make_recording,
+    point_error_m,
+)
 from kinefuse.evaluation.scores import summary_rows
 from kinefuse.motion import Motion
 from kinefuse.recordings import Recording
@@ -64,15 +71,25 @@ def whole(scores: list, name: str) -> dict[str, Any]:
 # ---- recordings
 
 
-def test_a_recording_has_points_at_the_clips_rate_and_13_imus_at_100_hz() -> None:
+def test_a_recording_has_points_at_25_hz_and_13_imus_at_100_hz() -> None:
     clip = a_clip()
     recording = make_recording(clip, Conditions())
     assert recording.joint_centers is not None
     assert recording.joint_centers.names == KEYPOINTS
-    np.testing.assert_array_equal(recording.joint_centers.time, clip.truth.time)
+    np.testing.assert_allclose(recording.joint_centers.time, clip.truth.time[::2])
     assert tuple(imu.segment for imu in recording.imus) == IMU_SITES
     assert np.median(np.diff(recording.imus[0].time)) == pytest.approx(0.01, rel=1e-3)
     assert recording.subject.height_m is None
+
+
+def test_cameras_keep_the_clips_rate_and_slow_clips_theirs() -> None:
+    clip = a_clip()
+    filmed = make_recording(clip, Conditions(noise="camera")).joint_centers
+    assert filmed is not None
+    np.testing.assert_array_equal(filmed.time, clip.truth.time)
+    slow = at_points_rate(clip.truth)
+    np.testing.assert_allclose(slow.R_world_segment, clip.truth.R_world_segment[::2], atol=1e-9)
+    assert at_points_rate(slow) is slow
 
 
 def test_the_same_seed_makes_the_same_recording_whatever_the_noise_of_the_points() -> None:

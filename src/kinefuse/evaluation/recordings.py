@@ -10,6 +10,7 @@ from kinefuse.conventions import KEYPOINTS
 from kinefuse.errors import KinefuseError
 from kinefuse.evaluation.material import Clip, stable_rng
 from kinefuse.formats.text_files import hint
+from kinefuse.metrics.compare import motion_at
 from kinefuse.motion import Motion
 from kinefuse.recordings import Imu, JointCenters, Recording, Subject
 from kinefuse.synthesis.imus import ImuFaults, virtual_imus
@@ -20,8 +21,13 @@ POINT_SETS: Final = {"halpe": KEYPOINTS, "coco": COCO}
 """Which keypoints a recording has: all 26, or COCO's 17 without feet, neck, head top and mid-hip."""
 
 CLEAN: Final = "clean"
+CAMERA: Final = "camera"
 RECORDED: Final = "recorded"
 """Noise of a trial that somebody recorded: nothing is added."""
+
+POINTS_HZ: Final = 25.0
+"""Rate of joint centres with noise of a profile, which is drawn at this rate (`synthesis.joint_noise`). Between its
+frames it would be smooth, as no detector is, and mislead those who tell noise from movement by what changes fast."""
 
 CUTOFF_HZ: Final = 10.0
 """Low-pass of motion capture before its derivatives become virtual IMUs; less for sources below 25 Hz."""
@@ -95,7 +101,7 @@ def has_level(noise: str) -> bool:
 
 
 def make_recording(clip: Clip, conditions: Conditions) -> Recording:
-    """Return noisy joint centres at the motion's own rate and 13 IMUs at 100 Hz.
+    """Return noisy joint centres, see `noisy_points`, and 13 IMUs at 100 Hz.
 
     The person's height stays unknown. The errors depend on the seed, the clip's name and the part that they are of
     alone: the IMUs are the same for every noise of the joint centres.
@@ -106,11 +112,20 @@ def make_recording(clip: Clip, conditions: Conditions) -> Recording:
 
 
 def noisy_points(clip: Clip, conditions: Conditions) -> JointCenters:
-    """Return the joint centres of a clip under these conditions."""
+    """Return the joint centres of a clip under these conditions: at its own rate from cameras, else at `POINTS_HZ`."""
     rng = stable_rng(conditions.seed, "points", clip.subject, clip.name)
     seed = int(rng.integers(2**31))
-    centers = noisy_joint_centers(clip.truth, conditions.noise, seed, level_m=conditions.level_m)
+    truth = clip.truth if conditions.noise == CAMERA else at_points_rate(clip.truth)
+    centers = noisy_joint_centers(truth, conditions.noise, seed, level_m=conditions.level_m)
     return centers.select(conditions.points)
+
+
+def at_points_rate(motion: Motion) -> Motion:
+    """Return a motion at `POINTS_HZ`, or as it is if it is not faster."""
+    if not motion.rate_hz > POINTS_HZ:
+        return motion
+    frames = int((motion.time[-1] - motion.time[0]) * POINTS_HZ + 1e-6) + 1
+    return motion_at(motion, motion.time[0] + np.arange(frames) / POINTS_HZ)
 
 
 def noisy_imus(motion: Motion, conditions: Conditions, rng: np.random.Generator) -> tuple[Imu, ...]:
@@ -123,6 +138,7 @@ def point_error_m(clip: Clip, recording: Recording, conditions: Conditions) -> f
     """Return the mean distance of the recorded joint centres from the true ones, metres; NaN without any."""
     if recording.joint_centers is None:
         return float("nan")
-    true = noisy_points(clip, replace(conditions, noise=CLEAN, level_m=None)).positions
+    truth = clip.truth if conditions.noise == CAMERA else at_points_rate(clip.truth)
+    true = noisy_joint_centers(truth, CLEAN, 0).select(conditions.points).positions
     distance = np.linalg.norm(recording.joint_centers.positions - true, axis=-1)
     return float(np.nanmean(distance)) if np.isfinite(distance).any() else float("nan")

@@ -308,29 +308,36 @@ def on_common_time(estimate: Motion, truth: Motion) -> tuple[Motion, Motion]:
         If no time stamp of the estimate lies within the truth.
     """
     inside = overlap(estimate.time, truth.time)
-    time = estimate.time[inside]
-    if len(truth.time) > 1:
-        orientations = slerp_matrices(truth.time, truth.R_world_segment, time)
-        orientations[longer_than_usual(truth.time, time)] = np.nan
+    return estimate.frames(inside), motion_at(truth, estimate.time[inside])
+
+
+def motion_at(motion: Motion, time: np.ndarray) -> Motion:
+    """Return a motion at other times (N,), within its own.
+
+    Rotations follow the shortest arc; NaN next to NaN, and in gaps of the motion's time stamps. Standard deviations are
+    left out.
+    """
+    if len(motion.time) > 1:
+        orientations = slerp_matrices(motion.time, motion.R_world_segment, time)
+        orientations[longer_than_usual(motion.time, time)] = np.nan
     else:
-        orientations = np.repeat(truth.R_world_segment, len(time), axis=0)
+        orientations = np.repeat(motion.R_world_segment, len(time), axis=0)
     angles = np.where(
         IS_LENGTH,
-        interpolate_values(truth.time, truth.angles, time),
-        interpolate_angles(truth.time, truth.angles, time),
+        interpolate_values(motion.time, motion.angles, time),
+        interpolate_angles(motion.time, motion.angles, time),
     )
-    nearest = np.abs(truth.time[:, None] - time).argmin(0) if len(truth.time) < 2 else _nearest(truth.time, time)
-    interpolated = replace(
-        truth,
+    nearest = np.abs(motion.time[:, None] - time).argmin(0) if len(motion.time) < 2 else _nearest(motion.time, time)
+    return replace(
+        motion,
         time=time,
         R_world_segment=orientations,
-        positions=interpolate_values(truth.time, truth.positions, time),
+        positions=interpolate_values(motion.time, motion.positions, time),
         angles=angles,
-        provenance=truth.provenance[nearest],
+        provenance=motion.provenance[nearest],
         orientation_sd=None,
         angle_sd=None,
     )
-    return estimate.frames(inside), interpolated
 
 
 def _nearest(time: np.ndarray, new_time: np.ndarray) -> np.ndarray:
