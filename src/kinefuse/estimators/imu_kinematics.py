@@ -1,7 +1,8 @@
 """Kinematics as suits of inertial sensors do it: orientations, a held pose, one heading, and a chain of bones.
 
 Every segment turns as the sensor on it does. How the sensor sits on the segment follows from a held pose, or is given;
-the headings of the sensors, of which a gyroscope and an accelerometer know nothing, from the same pose.
+the headings of the sensors, of which a gyroscope and an accelerometer know nothing, from the same pose, set right by
+knees and elbows.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from kinefuse.estimators.sensor_turns import SensorTurns, turns_of
 from kinefuse.estimators.sensors import common_clock, common_times, lost_time, usable_sensors
 from kinefuse.estimators.whole_body import whole_body
 from kinefuse.inertial.heading import common_heading, heading_in_pose, headings_over_time
+from kinefuse.inertial.hinges import HINGES, hinge_headings, mean_rotation, refined_since_pose
 from kinefuse.motion import Motion
 from kinefuse.recordings import HeldPose, Recording
 from kinefuse.rotations import yaw_matrix
@@ -48,27 +50,39 @@ class ImuKinematics:
         clock = common_clock(worn.sensors, self.name)
         time = common_times(worn.sensors, self.name)
         turns = turns_of(worn.sensors, time, self.name)
-        headings, told = find_headings(turns, recording.poses)
-        motion = chain_of_bones(turns, headings, recording.subject.height_m, self.name)
+        pose, held = held_frames(turns, recording.poses)
+        headings, told = find_headings(turns, pose, held)
+        R = yaw_matrix(np.array([headings[name] for name in turns.segments])) @ turns.R_own_segment
+        if pose is not None and not _in_the_world(turns):
+            given = {imu.name for imu in recording.imus if imu.R_segment_sensor is not None}
+            R = with_true_hinges(R, turns, held, given)
+        motion = chain_of_bones(R, turns, recording.subject.height_m, self.name)
         return motion.with_notes(NO_PLACE, *clock, *lost_time(worn.sensors, time), *worn.notes, told, *_lost(turns))
 
 
-def find_headings(turns: SensorTurns, poses: Sequence[HeldPose]) -> tuple[dict[str, float], str]:
-    """Return the turn about the vertical from each sensor's own world to the common one, by segment, and its source.
-
-    The common world is the real one if all devices know theirs; else the person faces X in the held pose, or on
-    average.
-    """
-    own = dict(zip(turns.segments, np.moveaxis(turns.R_own_segment, 1, 0), strict=True))
-    if all(imu.R_world_ref is not None for imu in turns.sensors):
-        return dict.fromkeys(
-            own, 0.0
-        ), "The devices' frames are known in the world (q_world_ref), and so is the heading."
+def held_frames(turns: SensorTurns, poses: Sequence[HeldPose]) -> tuple[HeldPose | None, np.ndarray]:
+    """Return the first held pose that the sensors saw, hanging arms before arms held out, and its frames (T,)."""
     for pose in sorted(poses, key=lambda held: held.kind):
         inside = (turns.time >= pose.start_s) & (turns.time <= pose.end_s)
         if inside.any():
-            held = {name: heading_in_pose(R[inside].sum(0), name, pose.kind) for name, R in own.items()}
-            return held, "The headings of the sensors are those in the held pose."
+            return pose, inside
+    return None, np.zeros(len(turns.time), dtype=bool)
+
+
+def find_headings(turns: SensorTurns, pose: HeldPose | None, held: np.ndarray) -> tuple[dict[str, float], str]:
+    """Return the turn about the vertical from each sensor's own world to the common one, by segment, and its source.
+
+    The common world is the real one if all devices know theirs; else the person faces X in the held pose, of frames
+    (T,), or on average.
+    """
+    own = dict(zip(turns.segments, np.moveaxis(turns.R_own_segment, 1, 0), strict=True))
+    if _in_the_world(turns):
+        return dict.fromkeys(
+            own, 0.0
+        ), "The devices' frames are known in the world (q_world_ref), and so is the heading."
+    if pose is not None:
+        headings = {name: heading_in_pose(R[held].sum(0), name, pose.kind) for name, R in own.items()}
+        return headings, "The headings of the sensors are those in the held pose, set right by knees and elbows."
     headings = headings_over_time(own)
     shared = common_heading(headings)
     if shared is None:
@@ -76,15 +90,44 @@ def find_headings(turns: SensorTurns, poses: Sequence[HeldPose]) -> tuple[dict[s
     return dict.fromkeys(own, shared), "The devices share a heading; nearly all segments face one way by it on average."
 
 
-def chain_of_bones(turns: SensorTurns, headings: dict[str, float], height_m: float | None, estimator: str) -> Motion:
+def _in_the_world(turns: SensorTurns) -> bool:
+    return all(imu.R_world_ref is not None for imu in turns.sensors)
+
+
+def with_true_hinges(R: np.ndarray, turns: SensorTurns, held: np.ndarray, given: set[str]) -> np.ndarray:
+    """Return orientations (T, N, 3, 3) of the segments, with those headings at knees and elbows that suit a hinge.
+
+    Parameters
+    ----------
+    R : by the headings that a pose told, whose frames are `held` (T,)
+    turns : the sensors, N of them
+    given : names of the sensors whose mounting is known, so that the pose told their heading for certain
+    """
+    out, column = R.copy(), {name: i for i, name in enumerate(turns.segments)}
+    for pair in HINGES:
+        if not set(pair) <= set(column):
+            continue
+        both = [column[name] for name in pair]
+        free = np.array([turns.sensors[i].name not in given for i in both])
+        means = [mean_rotation(R[held, i]) for i in both]
+        angles = hinge_headings(R[:, both[0]], R[:, both[1]], (means[0], means[1]), pair, free)
+        for i, mean, angle in zip(both, means, angles, strict=True):
+            out[:, i] = refined_since_pose(R[:, i], mean, angle)
+    return out
+
+
+def chain_of_bones(R_sensed: np.ndarray, turns: SensorTurns, height_m: float | None, estimator: str) -> Motion:
     """Return the motion of the embedded body, of average build and the given height, its root at the origin.
 
     Frames in which no sensor has read anything for longer than half a second are NaN.
+
+    Parameters
+    ----------
+    R_sensed : (T, N, 3, 3) orientations of the segments that carry a sensor
     """
     columns = [SEGMENT_INDEX[name] for name in turns.segments]
-    turn = yaw_matrix(np.array([headings[name] for name in turns.segments]))
     R = np.full((len(turns.time), len(SEGMENTS), 3, 3), np.nan)
-    R[:, columns] = turn @ turns.R_own_segment
+    R[:, columns] = R_sensed
     R = whole_body(R)
     R[(turns.provenance == INFERRED).all(1)] = np.nan
     provenance = np.full(R.shape[:2], INFERRED, np.uint8)
