@@ -10,6 +10,7 @@ from evaluation_examples import a_clip
 from kinefuse.conventions import COORDINATE_INDEX
 from kinefuse.errors import KinefuseError
 from kinefuse.evaluation.floor import MeanPose
+from kinefuse.evaluation.judging import estimator_called
 from kinefuse.evaluation.material import Clip
 from kinefuse.motion import Motion
 from kinefuse.recordings import Recording
@@ -36,7 +37,7 @@ class Counting:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.given: list[tuple[str, Recording]] = []
-        real = module.estimator_called
+        real = estimator_called
 
         def watched(name: str) -> object:
             estimator = real(name)

@@ -134,11 +134,15 @@ def _write_results(out: Path, asked: "Study", cells: "Sequence[Cell]", told: dic
     import json
 
     from kinefuse.formats.table_text import write_text
+    from kinefuse.report.study_markdown import write_markdown
+    from kinefuse.report.study_page import write_page
     from kinefuse.study.tables import write_tables
 
     write_text(out / "study.json", json.dumps(told, indent=1, ensure_ascii=False) + "\n")
     write_tables(cells, asked.settings, out / "tables")
-    return [out / "tables", out / "study.json"]
+    write_markdown(cells, asked.settings, out / "study.md", told)
+    write_page(cells, asked.settings, out / "study.html", told)
+    return [out / "tables", out / "study.md", out / "study.html"]
 
 
 def _failure_lines(cells: "Sequence[Cell]") -> list[str]:

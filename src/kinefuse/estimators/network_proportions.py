@@ -79,10 +79,11 @@ def _robust_step(design: np.ndarray, error: np.ndarray, weight: np.ndarray) -> n
     """Return the step (13,) with Geman-McClure weights, by a few rounds of weighted least squares."""
     prior = np.concatenate([np.full(design.shape[-1] - 3, SHAPE_SD), np.full(3, ROOT_SD_M)]) ** -2.0
     step = np.zeros(design.shape[-1])
+    rows, residual = design.reshape(-1, design.shape[-1]), error.reshape(-1)
     for _ in range(ROUNDS):
-        left = ((error - design @ step) ** 2).sum(-1)
+        left = ((residual - rows @ step) ** 2).reshape(error.shape).sum(-1)
         counts = weight * (1 + left / (2 * POINT_SD_M) ** 2) ** -2.0
         counts = counts / POINT_SD_M**2 / (1 + CONSTANT_SHARE * len(error))
-        normal = np.einsum("nk,nkia,nkib->ab", counts, design, design) + np.diag(prior)
-        step = np.linalg.solve(normal, np.einsum("nk,nkia,nki->a", counts, design, error))
+        weighted = rows * np.repeat(counts.reshape(-1), 3)[:, None]
+        step = np.linalg.solve(weighted.T @ rows + np.diag(prior), weighted.T @ residual)
     return step

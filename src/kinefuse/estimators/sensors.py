@@ -204,13 +204,25 @@ def sensors_on_grid(sensors: Sequence[Imu], grid: np.ndarray) -> SensorGrid:
     worn, filled = np.zeros(shape), np.zeros(shape, dtype=bool)
     for imu in sensors:
         site = IMU_SITES.index(imu.segment)
-        turning, pushing = resample(*_angular_rate(imu), grid), resample(imu.time, imu.specific_force[:, None], grid)
-        known = (turning.known & pushing.known)[:, 0]
+        values, bridged = _readings(imu, grid)
+        known = np.isfinite(values).all((1, 2))
         mounting = np.eye(3) if imu.R_segment_sensor is None else imu.R_segment_sensor
-        rate[known, site] = turning.values[known, 0] @ mounting.T
-        force[known, site] = pushing.values[known, 0] @ mounting.T
-        worn[:, site], filled[:, site] = known, (turning.bridged | pushing.bridged)[:, 0] & known
+        rate[known, site], force[known, site] = values[known, 0] @ mounting.T, values[known, 1] @ mounting.T
+        worn[:, site], filled[:, site] = known, bridged & known
     return SensorGrid(rate, force, worn, filled)
+
+
+def _readings(imu: Imu, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return angular rate and specific force (N, 2, 3), sensor axes, and (N,) where one was filled over a gap.
+
+    What has the same time stamps shares one filter.
+    """
+    time, rate = _angular_rate(imu)
+    if time is imu.time:
+        both = resample(time, np.stack([rate[:, 0], imu.specific_force], axis=1), grid)
+        return both.values, both.bridged.any(1)
+    turning, pushing = resample(time, rate, grid), resample(imu.time, imu.specific_force[:, None], grid)
+    return np.concatenate([turning.values, pushing.values], axis=1), (turning.bridged | pushing.bridged)[:, 0]
 
 
 def _angular_rate(imu: Imu) -> tuple[np.ndarray, np.ndarray]:

@@ -121,13 +121,23 @@ def nearest_rotations(matrices: torch.Tensor) -> torch.Tensor:
     Means of rotations that differ little are rotations nearly; a few steps of Newton and Schulz's iteration for the
     polar factor find them ten times faster than a singular value decomposition, which solves the rest.
     """
-    near = matrices
+    shape, count = matrices.shape, matrices.shape[:-2].numel()
+    # The nine numbers first: products of thousands of small matrices are then a few products of long rows.
+    given = matrices.reshape(count, 3, 3).permute(1, 2, 0).contiguous()
+    near = given
     for _ in range(POLAR_STEPS):
-        near = 1.5 * near - 0.5 * near @ (near.transpose(-1, -2) @ near)
-    off = (near.transpose(-1, -2) @ near - torch.eye(3, dtype=near.dtype)).abs().amax((-1, -2))
-    rest = ~(off < ORTHONORMAL) | (torch.linalg.det(matrices) <= 0)
-    near[rest] = _nearest_by_decomposition(matrices[rest])
-    return near
+        near = 1.5 * near - 0.5 * _product(near, _product(near.transpose(0, 1), near))
+    off = (_product(near.transpose(0, 1), near) - torch.eye(3, dtype=near.dtype)[..., None]).abs().amax((0, 1))
+    determinant = (torch.linalg.cross(given[0], given[1], dim=0) * given[2]).sum(0)
+    rest = ~(off < ORTHONORMAL) | (determinant <= 0)
+    out = near.permute(2, 0, 1).contiguous()
+    out[rest] = _nearest_by_decomposition(matrices.reshape(count, 3, 3)[rest])
+    return out.reshape(shape)
+
+
+def _product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Return the products (3, 3, n) of matrices (3, 3, n)."""
+    return (a[:, :, None] * b[None]).sum(1)
 
 
 def _nearest_by_decomposition(matrices: torch.Tensor) -> torch.Tensor:
