@@ -7,6 +7,7 @@ import pytest
 from evaluation_examples import a_clip
 
 from kinefuse.evaluation.material import Clip
+from kinefuse.evaluation.recordings import at_points_rate
 from kinefuse.recordings import Imu, Recording
 from kinefuse.rotations import geodesic_angle, rotvec_from_matrix
 from kinefuse.study.laboratory import BEGIN_S, held_pose
@@ -32,7 +33,7 @@ def shift_of(maker: Maker, setting: str, repetition: int = 0) -> np.ndarray:
     """Errors of the points (T, 26, 3)."""
     points = maker.whole(SETTINGS[setting], repetition, sensors=False).joint_centers
     assert points is not None
-    return points.positions - noisy_joint_centers(maker.clip.truth, "clean", 0).positions
+    return points.positions - noisy_joint_centers(at_points_rate(maker.clip.truth), "clean", 0).positions
 
 
 def force(recording: Recording) -> np.ndarray:

@@ -15,6 +15,7 @@ from kinefuse.conventions import IMU_SITES
 from kinefuse.errors import KinefuseError
 from kinefuse.evaluation.filming import filmed
 from kinefuse.evaluation.material import Clip, stable_rng
+from kinefuse.evaluation.recordings import at_points_rate
 from kinefuse.recordings import Imu, JointCenters, Recording, Subject, View
 from kinefuse.rotations import matrix_from_rotvec
 from kinefuse.study.faults import kept_cameras, packet_loss, with_fault
@@ -86,7 +87,8 @@ class Maker:
         if setting.fault in CAMERA_FAULTS:
             return _triangulated(self.clip, setting, rng)
         profile = "clean" if setting.level_m is None else "paper"
-        return noisy_joint_centers(self.clip.truth, profile, int(rng.integers(2**31)), level_m=setting.level_m)
+        truth = at_points_rate(self.clip.truth)
+        return noisy_joint_centers(truth, profile, int(rng.integers(2**31)), level_m=setting.level_m)
 
     def _sensors(self, setting: Setting, repetition: int) -> tuple[Imu, ...]:
         tissue = setting.amount if setting.fault == "soft tissue" else 1.0
