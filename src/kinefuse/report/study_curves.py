@@ -8,6 +8,7 @@ import numpy as np
 from kinefuse.conventions import COORDINATE_INDEX
 from kinefuse.metrics.gait_cycles import POINTS, Cycle, over_cycles, walking_cycles_of_angles
 from kinefuse.report.study_style import Figure, Panel, Trace, colour, line, plain, translucent
+from kinefuse.study.analyses import NETWORKS
 from kinefuse.study.levels import BOTH, REFERENCE, find, noise_in_words
 from kinefuse.study.means import Results
 from kinefuse.study.naming import ordered, title
@@ -47,10 +48,10 @@ def cycles_figure(results: Results, settings: Sequence[Setting]) -> Figure:
             panels.append(Panel(title=counted, traces=_cycle_traces(rows), layout=_cycle_layout(), height=330))
     caption = (
         "Where people walk in the windows: from one touchdown of a foot to its next, both legs together. Black and "
-        "grey: the truth, mean ± one standard deviation over cycles; colours: the methods "
+        "grey: the truth, mean ± one standard deviation over cycles; colours: the methods, networks with their bands "
         f"({noise_in_words(*REFERENCE)}, first repetition)."
     )
-    return Figure(key="cycles", title="D. Over the gait cycle", caption=caption, panels=panels)
+    return Figure(key="cycles", title="D. Over the gait cycle", caption=caption, panels=panels, size="three")
 
 
 def _cycles(results: Sequence[Scored]) -> dict[str, list[Cycle]]:
@@ -84,7 +85,8 @@ def _cycle_traces(rows: Mapping[str, np.ndarray]) -> list[Trace]:
         name, meta = ("truth", TRUTH) if is_truth else (title(method), method)
         fill = "rgba(17,17,17,0.14)" if is_truth else translucent(method, 0.10)
         drawn: dict[str, Any] = {"color": TRUTH_COLOUR, "width": 3} if is_truth else line(method)
-        bands.append(_band(mean, sd, fill, meta))
+        if is_truth or method in NETWORKS:
+            bands.append(_band(mean, sd, fill, meta))
         lines.append(
             {
                 "type": "scatter",

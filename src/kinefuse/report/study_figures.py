@@ -55,9 +55,9 @@ def methods_figure(results: Results, settings: Sequence[Setting]) -> Figure:
         cells = common_cells(results, setting.name) if setting is not None else {}
         if cells:
             heading = f"{_capital(noise_in_words(sigma, level))} ({judged_on(cells)})"
-            panels.append(
-                Panel(title=heading, traces=[_method_bars(cells)], layout=_bars_layout(), height=60 + 34 * len(cells))
-            )
+            traces = [_method_bar(method, own) for method, own in cells.items()]
+            layout = _bars_layout() | {"barmode": "overlay"}
+            panels.append(Panel(title=heading, traces=traces, layout=layout, height=60 + 34 * len(cells)))
     caption = (
         "Root mean square error of joint angles over time; the bar is the mean over joints and their degrees of "
         "freedom (hips, knees, ankles, shoulders, elbows, neck), the whisker one standard deviation over these. "
@@ -66,18 +66,17 @@ def methods_figure(results: Results, settings: Sequence[Setting]) -> Figure:
     return Figure(key="methods", title="A. How far off each method is", caption=caption, panels=panels)
 
 
-def _method_bars(cells: dict[str, list[Scored]]) -> Trace:
-    values = [mean_and_sd(mean_movement_errors(own)) for own in cells.values()]
-    markers = [bar_marker(method) for method in cells]
-    shapes = [marker.get("pattern", {}).get("shape", "") for marker in markers]
+def _method_bar(method: str, own: list[Scored]) -> Trace:
+    mean, sd = mean_and_sd(mean_movement_errors(own))
     return {
         "type": "bar",
         "orientation": "h",
-        "y": [f"{title(method)}  <b>{mean:.1f}°</b>" for method, (mean, _) in zip(cells, values, strict=True)],
-        "x": plain(np.array([mean for mean, _ in values])),
-        "marker": {"color": [marker["color"] for marker in markers], "pattern": HATCH | {"shape": shapes}},
+        "meta": method,
+        "y": [f"{title(method)}  <b>{mean:.1f}°</b>"],
+        "x": plain(np.array([mean])),
+        "marker": bar_marker(method),
         "hovertemplate": "%{y}<extra></extra>",
-        **error_bars([sd for _, sd in values], "x"),
+        **error_bars([sd], "x"),
     }
 
 

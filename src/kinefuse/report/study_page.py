@@ -119,7 +119,7 @@ def _method_keys(results: Results) -> str:
         f"{text(title(method))}</button>"
         for method in ordered(results.all_estimators())
     )
-    note = "Press a method to hide it in all figures that have lines or groups of bars, or to show it again."
+    note = "Press a method to hide it in all figures, or to show it again."
     return f'<div class="methods">{buttons}</div><p class="note screen">{note}</p>'
 
 

@@ -80,7 +80,8 @@ class Figure:
     ----------
     key : unique
     title, caption : plain text; the caption says what is seen
-    size : ``"wide"`` for panels of the whole width, ``"small"`` for four in a row
+    size : ``"wide"`` for panels of the whole width, ``"three"`` and ``"small"`` for three or four in a
+        row, else two
     """
 
     key: str

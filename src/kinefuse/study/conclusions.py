@@ -11,7 +11,7 @@ from kinefuse.metrics.angles import mean_of_valid
 from kinefuse.study.levels import BOTH, REFERENCE, find, in_words, is_faultless, noise_in_words
 from kinefuse.study.means import Results, mean_movement_errors, people_of
 from kinefuse.study.naming import INPUTS, title
-from kinefuse.study.plan import Setting
+from kinefuse.study.plan import Setting, seen_of, sees
 from kinefuse.study.relation import Relation, p_in_words
 from kinefuse.study.relations import MOUNTINGS, NOISY, POINTS
 from kinefuse.study.tables import FUSED, SINGLE
@@ -20,8 +20,8 @@ GOOD: Final = "good"
 BAD: Final = "bad"
 PLAIN: Final = "plain"
 
-LITTLE_DEG: Final = 0.05
-"""Differences of means below this are called none: the page shows one decimal."""
+MOST_FAULTS: Final = 5
+"""Faults that are told in the text; the details have all."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +109,10 @@ def _ranked(heading: str, ranks: Mapping[str, Mapping[str, float]]) -> Conclusio
     if len(best) == 1:
         method = next(iter(best))
         return Conclusion(PLAIN, f"{heading}: {title(method)} throughout", f"{_spans(ranks)}.", details)
-    text = "; ".join(f"{title(method)} with {', '.join(where)}" for method, where in best.items())
-    return Conclusion(PLAIN, f"{heading}: it depends on the noise", f"Best is {text}. {_spans(ranks)}.", details)
+    most = max(best, key=lambda method: len(best[method]))
+    others = "; ".join(f"{title(m)} with {', '.join(where)}" for m, where in best.items() if m != most)
+    text = f"Best is {title(most)} at {len(best[most])} of {len(ranks)} levels of noise, {others}. {_spans(ranks)}."
+    return Conclusion(PLAIN, f"{heading}: it depends on the noise", text, details)
 
 
 def _listed(errors: Mapping[str, float]) -> str:
@@ -155,8 +157,8 @@ def _kinds(found: Sequence[Relation]) -> list[Conclusion]:
 
 def _holds(count: int, of: int) -> str:
     if of == 1:
-        return "the relation holds" if count else "the relation does not hold"
-    return f"{count} of {of} relations hold" if count else f"none of {of} relations holds"
+        return "holds" if count else "does not hold"
+    return f"holds in {count or 'none'} of {of} cases"
 
 
 def _tone(tested: Sequence[Relation]) -> str:
@@ -198,9 +200,9 @@ def _cost_of_noise(results: Results, settings: Sequence[Setting]) -> list[Conclu
         if len(ends) < 2:
             continue
         first, last = mean_errors(results, ends[0]), mean_errors(results, ends[-1])
-        cost = {method: last[method] - first[method] for method in first if method in last}
-        touched = {method: value for method, value in cost.items() if abs(value) >= LITTLE_DEG}
-        if not touched:
+        seeing = [m for m in first if m in last and seen_of(ends[0], sees(m)) != seen_of(ends[-1], sees(m))]
+        touched = {method: last[method] - first[method] for method in seeing}
+        if len(touched) < 2:
             continue
         order = sorted(touched, key=lambda method: touched[method])
         told = "; ".join(f"{title(m)} {first[m]:.1f}° to {last[m]:.1f}°" for m in order)
@@ -224,23 +226,26 @@ def _faults(results: Results, settings: Sequence[Setting]) -> list[Conclusion]:
         return []
     cases.sort()
     worse = [line for gain, line in cases if gain <= 0]
-    text = f"Not with {'; '.join(worse)}." if worse else f"It is closest with {cases[0][1]}."
+    more = f"; and {len(worse) - MOST_FAULTS} more" if len(worse) > MOST_FAULTS else ""
+    text = f"Not with {'; '.join(worse[:MOST_FAULTS])}{more}." if worse else f"It is closest with {cases[0][1]}."
     heading = f"{title(FUSED)} beats the better single network in {len(cases) - len(worse)} of {len(cases)} faults"
-    return [Conclusion(BAD if worse else GOOD, heading, text)]
+    return [Conclusion(BAD if worse else GOOD, heading, text, tuple(line for _, line in cases))]
 
 
 def _failures(results: Results, settings: Sequence[Setting]) -> list[Conclusion]:
     if not results.failures:
         return []
     words = {setting.name: in_words(setting) for setting in settings}
-    counts = Counter((cell.estimator, cell.setting, cell.failure) for cell in results.failures)
-    lines = [
-        f"{title(estimator)}, {words.get(setting, setting)}: {count} window{'s' * (count != 1)} ({failure.rstrip('.')})"
-        for (estimator, setting, failure), count in counts.most_common(8)
-    ]
-    more = f"; and {len(counts) - 8} more kinds, see the table" if len(counts) > 8 else ""
+    methods: dict[tuple[str, str], Counter[str]] = {}
+    for cell in results.failures:
+        methods.setdefault((cell.setting, cell.failure), Counter())[title(cell.estimator)] += 1
+    lines = []
+    for (setting, failure), counts in methods.items():
+        names = ", ".join(f"{name} ({count})" for name, count in counts.items())
+        lines.append(f"{_capital(words.get(setting, setting))}: {names}: {failure}")
+    where = ", ".join(dict.fromkeys(words.get(setting, setting) for setting, _ in methods))
     heading = f"{len(results.failures)} results are missing because a method could not work"
-    return [Conclusion(PLAIN, heading, "; ".join(lines) + more + ".")]
+    return [Conclusion(PLAIN, heading, f"With {where}.", tuple(lines))]
 
 
 def _how_sure(results: Results, settings: Sequence[Setting]) -> list[Conclusion]:

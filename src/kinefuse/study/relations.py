@@ -68,27 +68,27 @@ NOISY: Final = (*MOUNTINGS, (0.0, 70.5), (0.0, 101.1), (9.4, 70.5))
 def claims() -> list[Claim]:
     """Return all ratios that are looked for."""
     sensors = [
-        Claim("sensors alone", "imunet", "imu-kinematics", sigma, 52.6, limit)
+        Claim("IMUNet against IMU kinematics", "imunet", "imu-kinematics", sigma, 52.6, limit)
         for sigma, limit in ((0.0, 1.1), (9.4, 0.62), (18.8, 0.50))
     ]
     points = [
         Claim(kind, "videonet", other, 0.0, level, limit)
         for kind, other, limit in (
-            ("points alone, against the published fit", "smplify3d:paper", 0.52),
-            ("points alone, against the tuned fit", "smplify3d", 1.0),
+            ("VideoNet against SMPLify3D as published", "smplify3d:paper", 0.52),
+            ("VideoNet against SMPLify3D, tuned", "smplify3d", 1.0),
         )
         for level in (52.6, 70.5, 101.1)
     ]
     fused = [
         Claim(kind, "fusionnet", other, sigma, level, limit)
         for kind, other, limit in (
-            ("fusion, against the published optimisation", "fusion-optimisation:paper", 0.55),
-            ("fusion, against the tuned optimisation", "fusion-optimisation", 1.0),
+            ("FusionNet against fusion by optimisation as published", "fusion-optimisation:paper", 0.55),
+            ("FusionNet against fusion by optimisation, tuned", "fusion-optimisation", 1.0),
         )
         for sigma, level in NOISY
     ]
     modalities = [
-        Claim("fusion, against one modality", "fusionnet", single, sigma, level, 1.0, significant=True)
+        Claim("FusionNet against either modality alone", "fusionnet", single, sigma, level, 1.0, significant=True)
         for single in ("videonet", "imunet")
         for sigma, level in NOISY
     ]
