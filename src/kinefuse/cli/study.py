@@ -41,7 +41,9 @@ def study(
         str, typer.Option("--split", help="Of a prepared file: test, validation, train or other-laboratory.")
     ] = "test",
     smpl: Annotated[Path | None, typer.Option("--smpl", help="Your own SMPL model (.npz), for AMASS clips.")] = None,
-    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Processes.")] = 1,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Processes; as many as there are cores if left out.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the windows and of all errors.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Compute all anew instead of going on.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
@@ -71,7 +73,7 @@ def study(
     with ProgressBars(quiet) as progress:
         clips, findings = load_clips(material or [MATERIAL], choice, progress)
         chosen = choose_windows(clips, windows or plan.windows, seed)
-        cells = run_study(asked, chosen, jobs, progress, overwrite)
+        cells = run_study(asked, chosen, jobs or _cores(), progress, overwrite)
     if not quiet:
         print_findings(findings, most=6)
     written = _write_results(out, asked, cells, _told(preset, asked, chosen, chosen_set))
@@ -98,6 +100,13 @@ def _estimators(asked: Sequence[str] | None) -> tuple[tuple[str, ...], list[str]
         except KinefuseError:
             lines.append(f"left out: {name}, which this installation does not have")
     return tuple(there), lines
+
+
+def _cores() -> int:
+    """Return how many cores this process may use."""
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _check_out(out: Path) -> None:
