@@ -20,6 +20,9 @@ GOOD: Final = "good"
 BAD: Final = "bad"
 PLAIN: Final = "plain"
 
+FEW_PEOPLE: Final = 6
+"""With fewer people not even all of them alike would be significant at 0.05."""
+
 MOST_FAULTS: Final = 5
 """Faults that are told in the text; the details have all."""
 
@@ -51,14 +54,16 @@ def conclusions(results: Results, settings: Sequence[Setting], found: Sequence[R
     settings
     found : of `relations.relations`
     """
+    sure = _how_sure(results, settings)
     return [
+        *(sure if sure[0].tone == BAD else ()),
         *_most_accurate(results, settings),
         *_best_for_inputs(results, settings),
         *_kinds(found),
         *_cost_of_noise(results, settings),
         *_faults(results, settings),
         *_failures(results, settings),
-        *_how_sure(results, settings),
+        *(sure if sure[0].tone != BAD else ()),
     ]
 
 
@@ -79,7 +84,9 @@ def _most_accurate(results: Results, settings: Sequence[Setting]) -> list[Conclu
         if len(errors) > 1:
             best = title(next(iter(errors)))
             said.append(
-                Conclusion(PLAIN, f"{_capital(noise_in_words(sigma, level))}: {best} is best", _listed(errors) + ".")
+                Conclusion(
+                    PLAIN, f"{_capital(noise_in_words(sigma, level))}: {best} is best", _capital(_listed(errors)) + "."
+                )
             )
     return said
 
@@ -108,11 +115,11 @@ def _ranked(heading: str, ranks: Mapping[str, Mapping[str, float]]) -> Conclusio
         best.setdefault(next(iter(own)), []).append(where)
     if len(best) == 1:
         method = next(iter(best))
-        return Conclusion(PLAIN, f"{heading}: {title(method)} throughout", f"{_spans(ranks)}.", details)
+        return Conclusion(PLAIN, f"{heading}: {title(method)} throughout", f"{_capital(_spans(ranks))}.", details)
     most = max(best, key=lambda method: len(best[method]))
     others = "; ".join(f"{title(m)} with {', '.join(where)}" for m, where in best.items() if m != most)
-    text = f"Best is {title(most)} at {len(best[most])} of {len(ranks)} levels of noise, {others}. {_spans(ranks)}."
-    return Conclusion(PLAIN, f"{heading}: it depends on the noise", text, details)
+    text = f"Best is {title(most)} at {len(best[most])} of {len(ranks)} levels of noise, {others}."
+    return Conclusion(PLAIN, f"{heading}: it depends on the noise", f"{text} {_capital(_spans(ranks))}.", details)
 
 
 def _listed(errors: Mapping[str, float]) -> str:
@@ -258,6 +265,11 @@ def _how_sure(results: Results, settings: Sequence[Setting]) -> list[Conclusion]
         "movements are the paper's; movements of one body depend on each other, so they find significance easily. "
         "Tests over people are stricter, and with few people they find little."
     )
+    if people < FEW_PEOPLE:
+        heading = (
+            f"Only {people} {'people' if people != 1 else 'person'}: a trial run, no evidence to choose a method by"
+        )
+        return [Conclusion(BAD, heading, text)]
     return [Conclusion(PLAIN, "How sure this is", text)]
 
 
