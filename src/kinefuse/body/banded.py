@@ -66,20 +66,25 @@ def _band(normal: Normal, tied: Tied, damping: float) -> np.ndarray:
     """Return the matrix in lower form, band[i - j, j] = A[i, j]; unknowns are ordered frame by frame.
 
     Without dense blocks a frame is coupled to others by two extra diagonals far from the main one, and everything
-    between them is zero.
+    between them is zero. It is filled column by column, as LAPACK wants it in memory.
     """
     frames = len(normal.g)
     blocks = normal.H if tied.own_block is None else normal.H + tied.own_block
     blocks = damped(blocks, damping) + torch.diag_embed(tied.own)
     width = 2 * N_POSE + 1 if tied.next_but_one_block is None else 3 * N_POSE
-    band = np.zeros((width, frames * N_POSE))
-    columns = band.reshape(width, frames, N_POSE)
-    for k in range(N_POSE):
-        columns[: N_POSE - k, :, k] = blocks[:, k:, k].T
+    columns = np.zeros((frames, N_POSE, width))
+    _fill(columns, blocks, 0)
     for distance, block in ((1, tied.next_one_block), (2, tied.next_but_one_block)):
         if block is not None:
-            for k in range(N_POSE):
-                columns[distance * N_POSE - k : (distance + 1) * N_POSE - k, : frames - distance, k] = block[:, :, k].T
-    columns[N_POSE, : frames - 1] += tied.next_one.numpy()
-    columns[2 * N_POSE, : frames - 2] += tied.next_but_one.numpy()
-    return band
+            _fill(columns[:-distance], block, distance * N_POSE)
+    columns[:-1, :, N_POSE] += tied.next_one.numpy()
+    columns[:-2, :, 2 * N_POSE] += tied.next_but_one.numpy()
+    return columns.reshape(-1, width).T
+
+
+def _fill(columns: np.ndarray, blocks: torch.Tensor, below: int) -> None:
+    """Put blocks (T, 69, 69) that lie so many rows `below` the diagonal into columns (T, 69, W) of a lower band."""
+    by_column = blocks.transpose(-1, -2).contiguous().numpy()
+    for k in range(N_POSE):
+        first = 0 if below else k
+        columns[:, k, below - k + first : below - k + N_POSE] = by_column[:, k, first:]

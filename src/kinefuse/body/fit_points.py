@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -17,6 +17,7 @@ from kinefuse.body.kinematics import local_from_world
 from kinefuse.body.models import BodyModel
 from kinefuse.body.point_terms import Pose, Targets
 from kinefuse.body.priors import OFFSETS, zxy_with_jacobian
+from kinefuse.body.sensor_terms import Accelerations, Orientations
 from kinefuse.conventions import (
     COORDINATE_INDEX,
     COORDINATES,
@@ -145,16 +146,16 @@ def fit_body_to_points(
     `start` is a first guess of the body; None scales the average one.
     """
     index = model.point_index(points.names)
-    targets = _targets(centers, torch.as_tensor(model.point_segment[index]), points, floor_sd)
-    frames = _body_frames(targets, config.body_frames)
+    targets = make_targets(centers, torch.as_tensor(model.point_segment[index]), points, floor_sd)
+    frames = body_frames(targets, config.body_frames)
     looks = max(1.0, float(np.ptp(centers.time)) / points.correlation_s)
     prior = BodyPrior(
         offset_sd=torch.as_tensor(points.offset_sd), stature_m=stature_m, weight=max(1.0, len(frames) / looks)
     )
     sample = targets.frames(frames)
     with one_thread():
-        body = start or _scaled_start(_average(model, points.names), sample)
-        return fit_body(body, _starting_pose(body, sample), sample, prior, config, extra)[0]
+        body = start or scaled_start(_average(model, points.names), sample)
+        return fit_body(body, starting_pose(body, sample), sample, prior, config, extra)[0]
 
 
 def fit_poses_to_points(
@@ -166,14 +167,21 @@ def fit_poses_to_points(
     floor_sd: float = 0.01,
     estimator: str = "",
     extra: PosePrior | None = None,
+    orientations: Orientations | None = None,
+    pushed: Accelerations | None = None,
 ) -> Motion:
-    """Fit poses with a body that is already known, from this or other trials of the subject (see `fit_points`)."""
+    """Fit poses with a body that is already known, from this or other trials of the subject (see `fit_points`).
+
+    Parameters
+    ----------
+    orientations, pushed : what sensors tell at the times of the points; between points they bridge gaps of any length
+    """
     segment = torch.as_tensor(body.model.point_segment[body.model.point_index(points.names)])
-    targets = _targets(centers, segment, points, floor_sd)
-    known = bridged(_is_seen(targets).any(1).numpy(), centers.time)
+    targets = replace(make_targets(centers, segment, points, floor_sd), orientations=orientations)
+    known = _known(targets, centers.time)
     with one_thread():
         parts = [
-            _fit_window(body, targets, centers.time, window, config, extra)
+            _fit_window(body, targets, centers.time, window, config, extra, pushed)
             for window in windows(np.flatnonzero(known), WINDOW_FRAMES, MARGIN_FRAMES)
         ]
     return _to_motion(centers, body, parts, known, targets, estimator)
@@ -183,12 +191,24 @@ def _average(model: BodyModel, names: tuple[str, ...]) -> Body:
     return Body(model, names, torch.zeros(model.n_shape).double(), torch.zeros(len(names), 3).double())
 
 
-def _targets(centers: JointCenters, segment: torch.Tensor, points: PointSet, floor_sd: float) -> Targets:
+def make_targets(centers: JointCenters, segment: torch.Tensor, points: PointSet, floor_sd: float) -> Targets:
     return Targets(
         points=torch.as_tensor(centers.positions),
         whitening=whitening(centers, points.noise_sd, floor_sd),
         segment=segment,
     )
+
+
+def _known(targets: Targets, time: np.ndarray) -> np.ndarray:
+    """Return (T,) true for frames of which points tell, or sensors between the first and the last points."""
+    seen = is_seen(targets).any(1).numpy()
+    known = bridged(seen, time)
+    if targets.orientations is None or not seen.any():
+        return known
+    first, last = np.flatnonzero(seen)[[0, -1]]
+    inside = np.arange(len(seen))
+    told = bridged((targets.orientations.weight > 0).any(1).numpy(), time)
+    return known | (told & (inside >= first) & (inside <= last))
 
 
 def bridged(seen: np.ndarray, time: np.ndarray) -> np.ndarray:
@@ -216,15 +236,15 @@ def windows(frames: np.ndarray, length: int, margin: int) -> list[Window]:
     return cut
 
 
-def _body_frames(targets: Targets, wanted: int) -> torch.Tensor:
+def body_frames(targets: Targets, wanted: int) -> torch.Tensor:
     """Frames spread evenly over those in which at least half of the usual points were seen."""
-    count = _is_seen(targets).sum(-1)
+    count = is_seen(targets).sum(-1)
     good = (count * 2 >= count.max()).nonzero()[:, 0]
     pick = torch.linspace(0, len(good) - 1, min(wanted, len(good))).round().long()
     return good[pick]
 
 
-def _scaled_start(body: Body, targets: Targets) -> Body:
+def scaled_start(body: Body, targets: Targets) -> Body:
     """Give the body the size that the distances between measured points have, along its first shape component."""
     filled, ever = fill_in_time(targets.points)
     pairs = [(i, j) for i in range(len(ever)) for j in range(i) if ever[i] and ever[j]]
@@ -242,23 +262,34 @@ def _scaled_start(body: Body, targets: Targets) -> Body:
     return Body(body.model, body.names, component * amount, body.offsets)
 
 
-def _is_seen(targets: Targets) -> torch.Tensor:
+def is_seen(targets: Targets) -> torch.Tensor:
     """(T, K) true where a point was measured."""
     return targets.whitening.diagonal(dim1=-2, dim2=-1).sum(-1) > 0
 
 
-def _starting_pose(body: Body, targets: Targets) -> Pose:
-    points = torch.where(_is_seen(targets)[..., None], targets.points, torch.nan)
+def starting_pose(body: Body, targets: Targets) -> Pose:
+    points = torch.where(is_seen(targets)[..., None], targets.points, torch.nan)
     world, root = initial_pose(points, targets.segment, body.rest_points, body.joints)
+    told = targets.orientations
+    if told is not None:
+        known = (told.weight > 0)[..., None, None]
+        world[:, told.segment] = torch.where(known, told.R_world_segment, world[:, told.segment])
     return Pose(local_from_world(world), root)
 
 
 def _fit_window(
-    body: Body, targets: Targets, time: np.ndarray, window: Window, config: FitConfig, extra: PosePrior | None
+    body: Body,
+    targets: Targets,
+    time: np.ndarray,
+    window: Window,
+    config: FitConfig,
+    extra: PosePrior | None,
+    pushed: Accelerations | None,
 ) -> tuple[np.ndarray, ...]:
     """Return, for the frames kept, R_world_segment, positions, orientation_sd and angle_sd as in `Motion`."""
-    some = targets.frames(torch.as_tensor(window.frames))
-    pose, information = fit_poses(body, _starting_pose(body, some), some, config, time[window.frames], extra)
+    index = torch.as_tensor(window.frames)
+    some, pushed = targets.frames(index), None if pushed is None else pushed.frames(index)
+    pose, information = fit_poses(body, starting_pose(body, some), some, config, time[window.frames], extra, pushed)
     placed = body.place(pose.frames(window.keep), some.segment)
     covariance = orientation_covariance(information[window.keep], placed.R_world_segment)
     variance = covariance.diagonal(dim1=-2, dim2=-1).reshape(len(covariance), len(SEGMENTS), 3)
@@ -339,7 +370,7 @@ def provenance(centers: JointCenters, targets: Targets, body: Body) -> np.ndarra
     A segment is measured in a frame if a point that it carries, or one at the joint at its far end, was seen there;
     interpolated if that point was filled over a gap, or was seen shortly before and shortly after; else inferred.
     """
-    seen = _is_seen(targets).numpy()
+    seen = is_seen(targets).numpy()
     filled = np.zeros_like(seen) if centers.interpolated is None else centers.interpolated
     rest, joints = body.rest_points.numpy(), body.joints.numpy()
     out = np.full((len(seen), len(SEGMENTS)), INFERRED, np.uint8)

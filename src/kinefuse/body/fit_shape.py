@@ -51,14 +51,14 @@ def fit_body(
     damping, cost = 1e-2, np.inf
     for _ in range(config.iterations):
         normal = frame_equations(body, pose, targets, config, extra)
-        shared = _shared_equations(body, pose, targets, prior, config)
+        shared = shared_equations(body, pose, targets, prior, config)
         cost = normal.cost + shared.cost
         for _attempt in range(8):
-            change, shared_change = _eliminate(normal, shared, damping)
+            change, shared_change = eliminate(normal, shared, damping)
             trial_pose = pose.moved(change)
-            trial_body = _moved_body(body, shared_change)
+            trial_body = moved_body(body, shared_change)
             new_cost = data_cost(trial_body, trial_pose, targets, config, extra)
-            new_cost += float((_shared_prior(trial_body, prior)[0] ** 2).sum())
+            new_cost += float((shared_prior(trial_body, prior)[0] ** 2).sum())
             if new_cost < cost:
                 break
             damping *= 5
@@ -71,7 +71,7 @@ def fit_body(
 
 
 @dataclass
-class _Shared:
+class Shared:
     """Equations of what all frames share: B (T, 69, G), C (G, G), h (G,) and the cost of its prior."""
 
     B: torch.Tensor
@@ -80,7 +80,7 @@ class _Shared:
     cost: float
 
 
-def _shared_prior(body: Body, prior: BodyPrior) -> tuple[torch.Tensor, torch.Tensor]:
+def shared_prior(body: Body, prior: BodyPrior) -> tuple[torch.Tensor, torch.Tensor]:
     """Residuals of the body's prior, and their (constant) derivative by (shape, offsets)."""
     n_shape, n_offset = len(body.shape), body.offsets.numel()
     sd = prior.offset_sd.clamp(min=1e-5).repeat_interleave(3)
@@ -95,7 +95,7 @@ def _shared_prior(body: Body, prior: BodyPrior) -> tuple[torch.Tensor, torch.Ten
     return scale * residual, scale * derivative
 
 
-def _shared_equations(body: Body, pose: Pose, targets: Targets, prior: BodyPrior, config: FitConfig) -> _Shared:
+def shared_equations(body: Body, pose: Pose, targets: Targets, prior: BodyPrior, config: FitConfig) -> Shared:
     index = body.model.point_index(body.names)
     placed = body.place(pose, targets.segment)
     residual = terms.whitened_residual(placed, targets)
@@ -111,8 +111,8 @@ def _shared_equations(body: Body, pose: Pose, targets: Targets, prior: BodyPrior
     spread[:, diagonal, :, diagonal] = by_offset.transpose(0, 1)
     by_shared = torch.cat([by_shape.flatten(1, 2), spread.flatten(1, 2).flatten(2)], dim=-1)
     weighted = (residual * keep[..., None]).flatten(1, 2)
-    prior_residual, prior_derivative = _shared_prior(body, prior)
-    return _Shared(
+    prior_residual, prior_derivative = shared_prior(body, prior)
+    return Shared(
         B=by_pose.transpose(-1, -2) @ by_shared,
         C=(by_shared.transpose(-1, -2) @ by_shared).sum(0) + prior_derivative.T @ prior_derivative,
         h=torch.einsum("tng,tn->g", by_shared, weighted) + prior_derivative.T @ prior_residual,
@@ -120,7 +120,7 @@ def _shared_equations(body: Body, pose: Pose, targets: Targets, prior: BodyPrior
     )
 
 
-def _eliminate(normal: Normal, shared: _Shared, damping: float) -> tuple[torch.Tensor, torch.Tensor]:
+def eliminate(normal: Normal, shared: Shared, damping: float) -> tuple[torch.Tensor, torch.Tensor]:
     """Solve for what is shared after eliminating every frame's own unknowns (Schur complement), then for those."""
     factor = torch.linalg.cholesky(damped(normal.H, damping))
     right = torch.cat([normal.g[..., None], shared.B], dim=-1)
@@ -134,6 +134,6 @@ def _eliminate(normal: Normal, shared: _Shared, damping: float) -> tuple[torch.T
     return change, shared_change
 
 
-def _moved_body(body: Body, change: torch.Tensor) -> Body:
+def moved_body(body: Body, change: torch.Tensor) -> Body:
     n_shape = len(body.shape)
     return replace(body, shape=body.shape + change[:n_shape], offsets=body.offsets + change[n_shape:].reshape(-1, 3))

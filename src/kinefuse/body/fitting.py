@@ -15,7 +15,7 @@ from kinefuse.body import point_terms as terms
 from kinefuse.body.banded import Normal, solve
 from kinefuse.body.kinematics import IS_ANCESTOR, N_SEGMENTS
 from kinefuse.body.models import BodyModel
-from kinefuse.body.neighbours import Ties
+from kinefuse.body.neighbours import Ties, without_holes
 from kinefuse.body.point_terms import N_POSE, Pose, Targets
 from kinefuse.body.sensor_terms import Accelerations, Orientations, orientation_jacobian, orientation_residual
 
@@ -181,7 +181,10 @@ def fit_poses(
     The poses, and each frame's own information matrix (T, 69, 69), from its points and the joint prior without
     its neighbours.
     """
-    ties = Ties(body.joints, regular_steps(time), _smoothness_weights(config), pushed)
+    steps = regular_steps(time)
+    if pushed is not None and len(steps) > 1:
+        pushed = without_holes(pushed, steps)
+    ties = Ties(body.joints, steps, _smoothness_weights(config), pushed)
     damping = 1e-3
     normal = frame_equations(body, pose, targets, config, extra)
     tied = ties.equations(pose)

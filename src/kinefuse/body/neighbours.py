@@ -4,7 +4,7 @@ Both are second differences over three frames. Smoothness couples each degree of
 acceleration of a place on the body all of them.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -19,6 +19,13 @@ def difference_factors(steps: torch.Tensor) -> torch.Tensor:
     before, after = steps[:-1], steps[1:]
     mean = 0.5 * (before + after)
     return torch.stack([1 / before, -1 / before - 1 / after, 1 / after], dim=-1) / mean[:, None]
+
+
+def without_holes(pushed: Accelerations, steps: torch.Tensor) -> Accelerations:
+    """Return accelerations of which those next to a long step, steps (T - 1,) in seconds, have no weight."""
+    even = steps < 1.5 * steps.median()
+    beside = torch.cat([even[:1], even[:-1] & even[1:], even[-1:]])
+    return replace(pushed, weight=pushed.weight * beside[:, None])
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,8 @@ class Ties:
             return 0.0
         cost = float((self._rough(pose) ** 2).sum())
         if self.pushed is not None:
-            residual = acceleration_residual(self._places(pose, self.pushed)[2], self.pushed)
+            places = self._places(pose, self.pushed)[2]
+            residual = acceleration_residual(places, self.pushed, difference_factors(self.steps))
             cost += float(terms.geman_mcclure(residual, self.pushed.robust_sd)[0].sum())
         return cost
 
@@ -57,10 +65,11 @@ class Ties:
         """Return the equations, None if frames are not tied."""
         if not self.any:
             return None
-        tied = _smooth_equations(self._rough(pose), self.smoothness, difference_factors(self.steps))
+        factors = difference_factors(self.steps)
+        tied = _smooth_equations(self._rough(pose), self.smoothness, factors)
         if self.pushed is None:
             return tied
-        return _with_accelerations(tied, *self._places(pose, self.pushed), self.pushed)
+        return _with_accelerations(tied, *self._places(pose, self.pushed), self.pushed, factors)
 
     def _rough(self, pose: Pose) -> torch.Tensor:
         return terms.accelerations(pose, self.steps) * self.smoothness
@@ -94,14 +103,19 @@ def _smooth_equations(rough: torch.Tensor, weights: torch.Tensor, factors: torch
 
 
 def _with_accelerations(
-    tied: Tied, R: torch.Tensor, positions: torch.Tensor, places: torch.Tensor, pushed: Accelerations
+    tied: Tied,
+    R: torch.Tensor,
+    positions: torch.Tensor,
+    places: torch.Tensor,
+    pushed: Accelerations,
+    factors: torch.Tensor,
 ) -> Tied:
     """Add the accelerations of places (T, N, 3), whose derivatives by three frames' poses go into dense blocks."""
-    residual = acceleration_residual(places, pushed)
+    residual = acceleration_residual(places, pushed, factors)
     keep = terms.geman_mcclure(residual, pushed.robust_sd)[1]
     weight, pull = (pushed.weight[1:-1] * keep).repeat_interleave(3, 1), (residual * keep[..., None]).flatten(1)
     A = place_jacobian(R, positions, places, pushed.segment).flatten(1, 2)
-    frames, square, f = len(A), weight**2, pushed.factors[..., None]
+    frames, square, f = len(A), weight**2, factors[..., None]
     own, one = torch.zeros(frames, A.shape[1]).double(), torch.zeros(frames - 1, A.shape[1]).double()
     force = torch.zeros_like(own)
     for shift in range(3):

@@ -5,7 +5,7 @@ orientation tells of the whole chain from the pelvis. An acceleration is the sec
 three frames (von Marcard et al. 2017, Sparse Inertial Poser), and ties those together.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -94,10 +94,9 @@ class WornSensors:
 
     def frames(self, index: torch.Tensor | slice) -> "WornSensors":
         """Return some of the frames."""
-        return WornSensors(
-            self.R_level_sensor[index], self.weight[index], self.segment,
-            self.R_segment_sensor, self.heading, self.blend[index],
-        )  # fmt: skip
+        return replace(
+            self, R_level_sensor=self.R_level_sensor[index], weight=self.weight[index], blend=self.blend[index]
+        )
 
 
 def yaw_rotation(angle: torch.Tensor) -> torch.Tensor:
@@ -128,11 +127,10 @@ class Accelerations:
 
     Attributes
     ----------
-    value : (T, N, 3) m/s², world, without gravity; the first and the last frame are not used
+    value : (T, N, 3) m/s², world, without gravity; anything where the weight is zero
     weight : (T, N) inverse standard deviations; zero where nothing is known
     segment : (N,)
     offset : (N, 3) metres from the segment's joint, in segment axes
-    factors : (T - 2, 3) of three neighbouring frames in an acceleration, 1/s²
     robust_sd : standard deviations at which one has lost three quarters of its weight
     """
 
@@ -140,8 +138,11 @@ class Accelerations:
     weight: torch.Tensor
     segment: torch.Tensor
     offset: torch.Tensor
-    factors: torch.Tensor
     robust_sd: float
+
+    def frames(self, index: torch.Tensor | slice) -> "Accelerations":
+        """Return some of the frames."""
+        return replace(self, value=self.value[index], weight=self.weight[index])
 
 
 def sensor_places(R_world_segment: torch.Tensor, positions: torch.Tensor, told: Accelerations) -> torch.Tensor:
@@ -150,9 +151,16 @@ def sensor_places(R_world_segment: torch.Tensor, positions: torch.Tensor, told: 
     return positions[:, told.segment] + arms
 
 
-def acceleration_residual(places: torch.Tensor, told: Accelerations) -> torch.Tensor:
-    """Return modelled minus told accelerations (T - 2, N, 3) of places (T, N, 3), in standard deviations."""
-    a, b, c = told.factors.T[:, :, None, None]
+def acceleration_residual(places: torch.Tensor, told: Accelerations, factors: torch.Tensor) -> torch.Tensor:
+    """Return modelled minus told accelerations (T - 2, N, 3) of places (T, N, 3), in standard deviations.
+
+    Those told in the first and the last frame are not used.
+
+    Parameters
+    ----------
+    factors : (T - 2, 3) of three neighbouring frames in an acceleration, 1/s²
+    """
+    a, b, c = factors.T[:, :, None, None]
     modelled = a * places[:-2] + b * places[1:-1] + c * places[2:]
     return (modelled - told.value[1:-1]) * told.weight[1:-1, :, None]
 

@@ -84,9 +84,9 @@ class SmplifyThreeD:
         motion = fit_points(
             centers,
             body,
-            PointSet(centers.names, self._offset_sd(centers.names), self._noise_sd(centers)),
+            PointSet(centers.names, self.offset_sd_of(centers.names), self.noise_sd_of(centers)),
             self.fit,
-            floor_sd=self._floor_sd(centers),
+            floor_sd=self.floor_sd_of(centers),
             stature_m=recording.subject.height_m if self.offsets else None,
             estimator=self.name,
             extra=self.pose_prior,
@@ -95,17 +95,20 @@ class SmplifyThreeD:
             motion = motion.with_notes(f"Points without a place on the body model were ignored: {', '.join(ignored)}.")
         return motion
 
-    def _noise_sd(self, centers: JointCenters) -> np.ndarray:
+    def noise_sd_of(self, centers: JointCenters) -> np.ndarray:
+        """Return each point's noise from frame to frame, (K,) metres."""
         if self.noise_sd is not None:
             return np.full(len(centers.names), self.noise_sd)
         return jitter(centers)
 
-    def _floor_sd(self, centers: JointCenters) -> float:
+    def floor_sd_of(self, centers: JointCenters) -> float:
+        """Return what the model cannot be expected to follow, metres."""
         if self.floor_sd is not None:
             return self.floor_sd
         return MEASURED_FLOOR_SD if centers.covariance is None else DETECTED_FLOOR_SD
 
-    def _offset_sd(self, names: tuple[str, ...]) -> np.ndarray:
+    def offset_sd_of(self, names: tuple[str, ...]) -> np.ndarray:
+        """Return how far points may lie from where the model has them, (K,) metres."""
         if not self.offsets:
             return np.zeros(len(names))
         kinds = [name.removesuffix("_l").removesuffix("_r") for name in names]
