@@ -23,6 +23,7 @@ from kinefuse.models.weights import NETWORKS, PRESETS, load_network, save_networ
 from kinefuse.training.learner import Learner
 from kinefuse.training.run import (
     LEARN_PRESETS,
+    MODALITIES,
     RunConfig,
     clips_of,
     make_learner,
@@ -303,7 +304,7 @@ def test_presets_and_what_is_given() -> None:
     assert config.learn.loss == LEARN_PRESETS["paper"].loss
     assert run_config("fusionnet", "default", Path("out")).learn.unimodal_share == 0
     assert run_config("fusionnet", "paper", Path("out")).learn.unimodal_share == 0.1
-    for name in NETWORKS:
+    for name in MODALITIES:
         authors = make_learner(run_config(name, "authors", Path("out")))
         assert authors.network.config == PRESETS[name]["paper"]
 

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from kinefuse.errors import FormatError, KinefuseError
+from kinefuse.models.deepfuse import DEEPFUSE_PRESETS, DeepFuse, config_from
 from kinefuse.models.fusionnet import FUSIONNET_PRESETS, FusionNet, FusionNetConfig
 from kinefuse.models.imunet import IMUNET_PRESETS, ImuNet, ImuNetConfig
 from kinefuse.models.layers import TrunkConfig
@@ -20,11 +21,13 @@ NETWORKS: Final[dict[str, Callable[[Any], nn.Module]]] = {
     "videonet": VideoNet,
     "imunet": ImuNet,
     "fusionnet": FusionNet,
+    "deepfuse": DeepFuse,
 }
 PRESETS: Final[dict[str, dict[str, Any]]] = {
     "videonet": VIDEONET_PRESETS,
     "imunet": IMUNET_PRESETS,
     "fusionnet": FUSIONNET_PRESETS,
+    "deepfuse": DEEPFUSE_PRESETS,
 }
 
 
@@ -94,6 +97,8 @@ def _single(value: torch.Tensor) -> torch.Tensor:
 
 def _config(name: str, stored: dict[str, Any]) -> Any:
     """Build the configuration that a file states."""
+    if name == "deepfuse":
+        return config_from(stored)
     if name == "fusionnet":
         parts = {"video": _config("videonet", stored["video"]), "imu": _config("imunet", stored["imu"])}
         return FusionNetConfig(**{**stored, **parts, "trunk": TrunkConfig(**stored["trunk"])})

@@ -43,7 +43,7 @@ class RunConfig:
 
     Attributes
     ----------
-    network : key of `NETWORKS`
+    network : key of `MODALITIES`
     preset : key of `LEARN_PRESETS`
     out : folder for checkpoints, logs and weights
     learn : how it learns
@@ -89,7 +89,7 @@ def run_config(
     KinefuseError
         If there is no such network or preset, or a number makes no sense.
     """
-    _known("network", network, tuple(NETWORKS))
+    _known("network", network, tuple(MODALITIES))
     _known("preset", preset, tuple(LEARN_PRESETS))
     if rate is not None and not 0 < rate < 1:
         raise KinefuseError(f"A rate of learning between 0 and 1 was expected, got {rate:g}.")

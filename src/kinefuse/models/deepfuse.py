@@ -1,0 +1,389 @@
+"""DeepFuse: silhouettes and bone orientations, fused as volumes, to joints (Huang et al.).
+
+Two stages of 3-D hourglasses. The first sees a volume with a channel a camera and answers a heatmap a joint, whose soft
+maximum is the joint's place. From there a half-line is drawn along every bone that carries a sensor, as a volume of its
+own, and the second stage sees all of it. Only the convolutions may run in bfloat16; places are computed in full.
+"""
+
+import copy
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from kinefuse.conventions import IMU_SITES, JOINT_INDEX, JOINTS, SITE_SEGMENT
+from kinefuse.errors import KinefuseError
+from kinefuse.models.hourglass import Convolution, Hourglass, Residual
+from kinefuse.models.layers import in_half
+
+VOLUME: Final = 64
+"""Voxels along an edge of what goes in."""
+
+HEATMAP: Final = 32
+"""Voxels along an edge of a heatmap, over the same cube."""
+
+EDGE: Final = 0.035 * VOLUME
+"""Length of the cube's edge, metres."""
+
+N_JOINTS, N_SITES = len(JOINTS), len(IMU_SITES)
+
+RAY_JOINTS: Final = tuple(JOINTS[segment] for segment in SITE_SEGMENT)
+"""The joint at the proximal end of each segment that carries a sensor."""
+
+RAY_DIRECTIONS: Final = (
+    (-0.3021, 0.9533, 0.0),  # pelvis: root to lumbar
+    (0.0, -1.0, 0.0),  # thighs: hip to knee
+    (0.0, -1.0, 0.0),
+    (0.0, -1.0, 0.0),  # shanks: knee to ankle
+    (0.0, -1.0, 0.0),
+    (0.944, -0.331, 0.0),  # feet: ankle to the toes' joint
+    (0.944, -0.331, 0.0),
+    (0.213, 0.977, 0.0),  # thorax: chest to the neck's base
+    (0.050, 0.999, 0.0),  # head: the joint below it to its top
+    (0.0, 0.0, -1.0),  # upper arms: shoulder to elbow
+    (0.0, 0.0, 1.0),
+    (0.0, 0.0, -1.0),  # forearms: elbow to wrist
+    (0.0, 0.0, 1.0),
+)
+"""(13, 3) the way of each bone in its own segment's frame, by the average body; no one's bone length is in it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepFuseConfig:
+    """What the network looks like: what the paper says, and our choices where it says nothing.
+
+    Joints are `conventions.JOINTS`; the paper's come from its data sets.
+
+    Attributes
+    ----------
+    channels : of the volume: cameras (the paper's 8), or 1 for one probabilistic visual hull
+    refinement : what follows the first stage: ``"cylinders"`` of the bones, a second hourglass (the paper's);
+        ``"vision"``, that hourglass without them (its vision-only network); ``"late"``, fully connected layers that
+        see joints and orientations (after Trumble et al. 2017, who turn orientations to joints by a known skeleton
+        first); ``"none"``
+    readout : of a heatmap: ``"soft"`` maximum; ``"hard"`` maximum, learned from Gaussian heatmaps; ``"dense"``, fully
+        connected layers instead
+    theta : sharpness of the soft maximum; the paper's 3
+    cylinders : ``"smooth"`` occupancy, through which the second stage teaches the first; or ``"hard"``, the paper's
+        zeros and ones, through which no gradient passes
+    radius : of a cylinder, metres. Ours: a voxel's edge, the thinnest that leaves no gap, and about a thigh's
+    softness : over what length a smooth cylinder fades at its radius, metres. Ours
+    ray_joints : the joint that starts each site's half-line. Ours: its segment's proximal joint
+    widths : channels at 32³ voxels, 16³, and so on down: their number is the hourglass's depth. Ours; Newell's has one
+        width and a depth of five, from 64 pixels to 4
+    around : residual blocks before and after each hourglass, at 32³ voxels where they cost most. Ours; Newell's has one
+    squeeze : how many times narrower the middle of a residual block is. Ours; Newell's 2
+    stem : edge in voxels of the first layer's kernel, from 64³ to 32³; even, so that voxels stay centred. Ours
+    dense_width : of the inner fully connected layers of ``"dense"`` and ``"late"``. Ours
+    heatmap_sigma : of the Gaussians that ``"hard"`` learns from, metres. Ours: a voxel's edge, Newell's one pixel
+    batch : frames a training step. Ours
+    """
+
+    channels: int = 8
+    refinement: str = "cylinders"
+    readout: str = "soft"
+    theta: float = 3.0
+    cylinders: str = "smooth"
+    radius: float = 0.07
+    softness: float = 0.02
+    ray_joints: tuple[str, ...] = RAY_JOINTS
+    widths: tuple[int, ...] = (32, 64, 96, 128)
+    around: int = 0
+    squeeze: int = 1
+    stem: int = 4
+    dense_width: int = 256
+    heatmap_sigma: float = EDGE / HEATMAP
+    batch: int = 8
+
+
+DEEPFUSE_PRESETS: dict[str, DeepFuseConfig] = {
+    "compact": DeepFuseConfig(),
+    "paper": DeepFuseConfig(widths=(192, 192, 192, 192, 192), around=1, squeeze=2, stem=6, batch=16),
+    "tiny": DeepFuseConfig(widths=(16, 24), stem=2, dense_width=64),
+}
+"""``"paper"`` is as wide as its weights may weigh, and wants a GPU; ``"compact"`` is for two CPU cores."""
+
+
+@dataclass(frozen=True)
+class VolumeAnswer:
+    """What DeepFuse answers for B volumes.
+
+    Attributes
+    ----------
+    first : (B, 22, 3) metres from the volume's centre along the world's axes, the first stage's joints
+    joints : (B, 22, 3) the last stage's
+    heatmaps : (B, 22, 32, 32, 32) a stage with heatmaps, scores before their softmax
+    """
+
+    first: torch.Tensor
+    joints: torch.Tensor
+    heatmaps: tuple[torch.Tensor, ...]
+
+
+def heatmap_axis(like: torch.Tensor) -> torch.Tensor:
+    """Return the heatmap voxels' centres (32,) along one axis, metres from the volume's centre."""
+    return (torch.arange(HEATMAP, device=like.device, dtype=like.dtype) - (HEATMAP - 1) / 2) * (EDGE / HEATMAP)
+
+
+def heatmap_places(like: torch.Tensor) -> torch.Tensor:
+    """Return the heatmap voxels' centres (32768, 3), metres from the volume's centre."""
+    axis = heatmap_axis(like)
+    return torch.cartesian_prod(axis, axis, axis)
+
+
+def soft_argmax(heatmaps: torch.Tensor, theta: float) -> torch.Tensor:
+    """Return the mean place (B, J, 3), metres, of voxels weighed by softmax(θ · heatmap): the paper's equation 4.
+
+    Parameters
+    ----------
+    heatmaps : (B, J, 32, 32, 32)
+    theta : the larger, the nearer to the largest voxel
+    """
+    return (theta * heatmaps.flatten(2)).softmax(-1) @ heatmap_places(heatmaps)
+
+
+def hard_argmax(heatmaps: torch.Tensor) -> torch.Tensor:
+    """Return the centre (B, J, 3), metres, of the largest voxel of (B, J, 32, 32, 32)."""
+    return heatmap_places(heatmaps)[heatmaps.flatten(2).argmax(-1)]
+
+
+def gaussian_heatmaps(joints: torch.Tensor, sigma: float) -> torch.Tensor:
+    """Return heatmaps (B, J, 32, 32, 32) that fall from one at joints (B, J, 3), metres, as Gaussians of `sigma`."""
+    away = heatmap_axis(joints) - joints[..., None]
+    x, y, z = (-0.5 * (away / sigma) ** 2).exp().unbind(-2)
+    return x[..., :, None, None] * y[..., None, :, None] * z[..., None, None, :]
+
+
+def bone_cylinders(starts: torch.Tensor, directions: torch.Tensor, radius: float, softness: float) -> torch.Tensor:
+    """Return how far each voxel lies within a half-line's cylinder: the paper's IMU-bone layer.
+
+    A cylinder goes on to the volume's border, as nobody knows where a bone ends, and begins with a half-ball.
+
+    Parameters
+    ----------
+    starts : (B, S, 3) metres from the volume's centre
+    directions : (B, S, 3) unit vectors in the volume's axes
+    radius : metres
+    softness : length over which occupancy falls at the radius, metres; zero makes it one within and zero outside
+
+    Returns
+    -------
+    (B, S, 32, 32, 32), from zero to one
+    """
+    away = heatmap_axis(starts) - starts[..., None]
+    along = _outer_sum(away * directions[..., None]).relu()
+    squared = _outer_sum(away**2) - along**2
+    if softness == 0.0:
+        return (squared <= radius**2).to(starts.dtype)
+    # The logistic of the squared distance: smooth on the axis too, and near the radius that of (radius − distance).
+    return torch.sigmoid((radius**2 - squared) / (2 * radius * softness))
+
+
+def _outer_sum(parts: torch.Tensor) -> torch.Tensor:
+    """Sum (..., 3, N), one row an axis, over all places of a grid: (..., N, N, N)."""
+    x, y, z = parts.unbind(-2)
+    return (x[..., :, None, None] + y[..., None, :, None]) + z[..., None, None, :]
+
+
+def _blocks_around(config: DeepFuseConfig) -> list[Residual]:
+    return [Residual(config.widths[0], config.widths[0], config.squeeze) for _ in range(config.around)]
+
+
+class Readout(nn.Module):
+    """Features (B, C, 32, 32, 32) to joints (B, 22, 3) and heatmaps."""
+
+    def __init__(self, config: DeepFuseConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.heatmap = nn.Linear(config.widths[0], N_JOINTS)
+        if config.readout == "dense":
+            # Heatmaps are averaged to 8³ first: a layer on all of 32³ would have 184 million weights.
+            self.dense = fully_connected(N_JOINTS * 8**3, config.dense_width, layers=1)
+
+    def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return joints (B, 22, 3), metres, and heatmaps (B, 22, 32, 32, 32), in single precision."""
+        with in_half(False, features.device.type):
+            # A product, as PyTorch's convolutions in single precision are slow on a CPU.
+            flat = self.heatmap.weight @ features.flatten(2).to(self.heatmap.weight) + self.heatmap.bias[:, None]
+            heatmaps = flat.unflatten(-1, (HEATMAP, HEATMAP, HEATMAP))
+            return self._places(heatmaps), heatmaps
+
+    def _places(self, heatmaps: torch.Tensor) -> torch.Tensor:
+        if self.config.readout == "soft":
+            return soft_argmax(heatmaps, self.config.theta)
+        if self.config.readout == "hard":
+            return hard_argmax(heatmaps)
+        return self.dense(functional.avg_pool3d(heatmaps, 4).flatten(1)).unflatten(-1, (N_JOINTS, 3))
+
+
+def fully_connected(inputs: int, width: int, layers: int) -> nn.Sequential:
+    """Return fully connected layers of one width from `inputs` to the coordinates of all joints."""
+    widths = [inputs] + [width] * layers
+    inner = [part for i in range(layers) for part in (nn.Linear(widths[i], widths[i + 1]), nn.ReLU(inplace=True))]
+    return nn.Sequential(*inner, nn.Linear(width, 3 * N_JOINTS))
+
+
+class DeepFuse(nn.Module):
+    """Volumes of silhouettes, and orientations of bones where there are any, to joints."""
+
+    trunk_in_bfloat16 = False
+    """Whether the convolutions run in bfloat16, as they do while training."""
+
+    directions: torch.Tensor
+
+    def __init__(self, config: DeepFuseConfig) -> None:
+        super().__init__()
+        _check(config)
+        self.config = config
+        wide = config.widths[0]
+        self.stem = nn.Sequential(Convolution(config.channels, wide, config.stem, stride=2), *_blocks_around(config))
+        self.first = nn.Sequential(Hourglass(config.widths, config.squeeze), *_blocks_around(config))
+        self.first_readout = Readout(config)
+        if config.refinement in ("cylinders", "vision"):
+            volumes = N_SITES if config.refinement == "cylinders" else 0
+            self.join = Convolution(2 * wide + N_JOINTS + volumes, wide, 1)
+            self.second = nn.Sequential(Hourglass(config.widths, config.squeeze), *_blocks_around(config))
+            self.second_readout = Readout(config)
+        elif config.refinement == "late":
+            self.late = fully_connected(3 * N_JOINTS + 10 * N_SITES, config.dense_width, layers=2)
+        self.register_buffer("directions", torch.tensor(RAY_DIRECTIONS), persistent=False)
+        self.ray_joints = [JOINT_INDEX[name] for name in config.ray_joints]
+
+    def forward(
+        self, volumes: torch.Tensor, orientations: torch.Tensor | None = None, worn: torch.Tensor | None = None
+    ) -> VolumeAnswer:
+        """Return joints for volumes, each by itself.
+
+        Parameters
+        ----------
+        volumes : (B, K, 64, 64, 64) of any kind of number, axes channel, x, y, z in the world's directions
+        orientations : (B, 13, 3, 3) ``R_world_segment`` in the order of `conventions.IMU_SITES`; None for none
+        worn : (B, 13) whether an orientation is there, which may be anything where it is not; None for all
+
+        Raises
+        ------
+        KinefuseError
+            If the volumes have another shape.
+        """
+        expected = (self.config.channels, VOLUME, VOLUME, VOLUME)
+        if volumes.shape[1:] != expected:
+            raise KinefuseError(f"Volumes of shape {expected} were expected, got {tuple(volumes.shape[1:])}.")
+        with in_half(self.trunk_in_bfloat16, volumes.device.type):
+            seen = self.stem(_channels_last(volumes, next(self.stem.parameters()).dtype))
+            features = self.first(seen)
+        first, heatmaps = self.first_readout(features)
+        if self.config.refinement == "none":
+            return VolumeAnswer(first, first, (heatmaps,))
+        R, there = _complete(orientations, worn, first)
+        if self.config.refinement == "late":
+            inputs = torch.cat([first.flatten(1), (R * there[..., None, None]).flatten(1), there], dim=-1)
+            return VolumeAnswer(first, first + self.late(inputs).unflatten(-1, (N_JOINTS, 3)), (heatmaps,))
+        joints, refined = self.refine([seen, features], heatmaps, first, R, there)
+        return VolumeAnswer(first, joints, (heatmaps, refined))
+
+    def refine(
+        self,
+        features: list[torch.Tensor],
+        heatmaps: torch.Tensor,
+        first: torch.Tensor,
+        orientations: torch.Tensor,
+        worn: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the second stage's joints (B, 22, 3) and heatmaps (B, 22, 32, 32, 32).
+
+        Parameters
+        ----------
+        features : of vision, two of (B, C, 32, 32, 32)
+        heatmaps, first : the first stage's
+        orientations, worn : (B, 13, 3, 3) and (B, 13), one or zero
+        """
+        volumes = [heatmaps]
+        if self.config.refinement == "cylinders":
+            volumes.append(self.cylinders(first, orientations, worn))
+        with in_half(self.trunk_in_bfloat16, first.device.type):
+            parts = [*features, *(_channels_last(volume, features[0].dtype) for volume in volumes)]
+            refined = self.second(self.join(torch.cat(parts, dim=1)))
+        return self.second_readout(refined)
+
+    def cylinders(self, joints: torch.Tensor, orientations: torch.Tensor, worn: torch.Tensor) -> torch.Tensor:
+        """Return cylinders (B, 13, 32, 32, 32) from joints (B, 22, 3) along the bones; empty where none is worn."""
+        directions = (orientations @ self.directions[:, :, None])[..., 0]
+        softness = self.config.softness if self.config.cylinders == "smooth" else 0.0
+        drawn = bone_cylinders(joints[:, self.ray_joints], directions, self.config.radius, softness)
+        return drawn * worn[..., None, None, None]
+
+
+def _channels_last(volumes: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Return the same in the type and the order in memory that convolutions in bfloat16 are fast with."""
+    return volumes.to(dtype).contiguous(memory_format=torch.channels_last_3d)
+
+
+def _check(config: DeepFuseConfig) -> None:
+    for name, known in (
+        ("refinement", ("cylinders", "vision", "late", "none")),
+        ("readout", ("soft", "hard", "dense")),
+        ("cylinders", ("smooth", "hard")),
+    ):
+        if getattr(config, name) not in known:
+            raise KinefuseError(f"{name} of DeepFuse must be one of {', '.join(known)}, got {getattr(config, name)!r}.")
+
+
+def _complete(
+    orientations: torch.Tensor | None, worn: torch.Tensor | None, like: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return orientations (B, 13, 3, 3), the identity where there is none, and which there are (B, 13), one or zero."""
+    still = torch.eye(3).to(like).expand(len(like), N_SITES, 3, 3)
+    if orientations is None:
+        return still, still.new_zeros(len(like), N_SITES)
+    there = torch.ones_like(orientations[..., 0, 0], dtype=torch.bool) if worn is None else worn > 0
+    return torch.where(there[..., None, None], orientations.to(like), still), there.to(like)
+
+
+def deepfuse_loss(config: DeepFuseConfig, answer: VolumeAnswer, joints: torch.Tensor) -> torch.Tensor:
+    """Return what training makes small: both stages' squared errors, the paper's equation 5.
+
+    It is the mean over frames and joints in square decimetres, so that it begins near one. With hard maxima it is, for
+    each stage, the squared difference from Gaussian heatmaps, summed over voxels.
+
+    Parameters
+    ----------
+    config : the network's
+    answer : what it said
+    joints : (B, 22, 3) true ones, metres from the volume's centre
+    """
+    loss = torch.zeros((), device=joints.device)
+    if config.readout == "hard":
+        wanted = gaussian_heatmaps(joints, config.heatmap_sigma)
+        for heatmaps in answer.heatmaps:
+            loss = loss + ((heatmaps - wanted) ** 2).sum((-1, -2, -3)).mean()
+    else:
+        loss = loss + _squared(answer.first, joints)
+    # Fully connected layers learn from places, also after a hard maximum.
+    has_places = config.refinement == "late" or (config.refinement != "none" and config.readout != "hard")
+    return loss + _squared(answer.joints, joints) if has_places else loss
+
+
+def _squared(found: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
+    return 100.0 * ((found - true) ** 2).sum(-1).mean()
+
+
+def for_inference(network: DeepFuse) -> DeepFuse:
+    """Return a copy that answers faster: normalisation folded into convolutions, which run in bfloat16.
+
+    Its answers differ by what bfloat16 rounds off, tenths of a millimetre; it cannot be trained or saved.
+    """
+    fast = copy.deepcopy(network).eval()
+    for part in fast.modules():
+        if isinstance(part, Convolution):
+            part.fold()
+    for name in ("stem", "first", "join", "second"):
+        if hasattr(fast, name):
+            getattr(fast, name).to(torch.bfloat16, memory_format=torch.channels_last_3d)
+    return fast
+
+
+def config_from(stored: dict) -> DeepFuseConfig:
+    """Return the configuration that a file states, in the types of JSON."""
+    return DeepFuseConfig(**{**stored, **{name: tuple(stored[name]) for name in ("ray_joints", "widths")}})
