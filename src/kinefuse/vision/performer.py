@@ -16,7 +16,16 @@ import numpy as np
 
 from kinefuse.vision.mattes import Mattes
 from kinefuse.vision.triangulation import triangulate
-from kinefuse.vision.volumes import SIDE, VOXEL_M, VoxelTable, checked_rows, look_up, probabilistic_hull, snap
+from kinefuse.vision.volumes import (
+    SIDE,
+    VOXEL_M,
+    VoxelTable,
+    checked_rows,
+    count_true,
+    look_up,
+    probabilistic_hull,
+    snap,
+)
 
 SMALLEST_SHARE: Final = 2e-4
 """Share of the image below which the set cells are no person but noise: 26 cells of 480 x 270."""
@@ -101,7 +110,7 @@ def _hull_centroids(
     for frame, packed, bit, entries in look_up(table, mattes, rows, corners, np.isfinite(snapped).all(axis=1), step):
         here = shows[frame]
         on = packed[here] & bit != 0
-        if (on.sum(axis=0) >= 2).any():
+        if count_true(on).max() >= 2:
             weight = probabilistic_hull(on, entries[here] > 0)
             weight = np.where(weight >= SURE * weight.max(), weight, 0.0)
             marginals = [weight.sum(axis=axes, dtype=float) for axes in ((1, 2), (0, 2), (0, 1))]

@@ -358,10 +358,16 @@ def probabilistic_hull(channels: np.ndarray, seen: np.ndarray | None = None) -> 
         seen = np.broadcast_to(channels.any(axis=(-3, -2, -1), keepdims=True), channels.shape)
         witnesses = seen[..., 0, 0, 0].sum(axis=-1)[..., None, None, None]
     else:
-        witnesses = seen.sum(axis=-4, dtype=np.uint8)
-    on = (channels & seen).sum(axis=-4, dtype=np.uint8)
+        witnesses = count_true(seen)
+    on = count_true(channels & seen)
     number, hits = np.meshgrid(np.arange(count + 1), np.arange(count + 1), indexing="ij")
     logit = np.log(PRIOR / (1.0 - PRIOR)) + hits * np.log((1.0 - MISS_RATE) / FALSE_RATE)
     logit += (number - hits) * np.log(MISS_RATE / (1.0 - FALSE_RATE))
     answers = (1.0 / (1.0 + np.exp(-logit))).astype(np.float32)
     return np.asarray(answers[witnesses, on])
+
+
+def count_true(channels: np.ndarray) -> np.ndarray:
+    """Return how many of the channels (..., K, S, S, S) bool are set, (..., S, S, S) uint8."""
+    # NumPy adds bytes several times faster than it counts bools.
+    return np.asarray(np.add.reduce(channels.view(np.uint8), axis=-4, dtype=np.uint8))
