@@ -11,7 +11,7 @@ from kinefuse.cli import main
 from kinefuse.synthesis.prepared import write_prepared
 
 Capture = pytest.CaptureFixture[str]
-FEW = ("--windows", "1", "--repetitions", "1", "--estimator", "mean-pose", "--estimator", "imunet")
+FEW = ("--jobs", "1", "--windows", "1", "--repetitions", "1", "--estimator", "mean-pose", "--estimator", "imunet")
 
 
 @pytest.fixture(scope="module")

@@ -159,6 +159,32 @@ def test_everybody_gets_the_same_recording(tmp_path: Path, clips: list[Clip], mo
     assert not both.poses
 
 
+def test_a_fault_that_is_not_seen_is_not_there(
+    tmp_path: Path, clips: list[Clip], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counting = Counting(monkeypatch)
+    late = tuple(s for s in FULL if s.name == "clock-offset-500")
+    run_study(study(tmp_path, ("imunet", "fusionnet"), settings=late, repetitions=1), clips[:1], 1, silent)
+    given = dict(counting.given)
+    alone, both = (given[name].imus[0].time for name in ("imunet", "fusionnet"))
+    assert alone[0] < 0.05
+    assert abs(alone[-1] - both[-1]) > 0.4
+
+
+def test_a_fault_of_ours_does_not_end_the_study(
+    tmp_path: Path, clips: list[Clip], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken:
+        def estimate(self, recording: Recording) -> Motion:
+            raise ZeroDivisionError("no reason")
+
+    real = estimator_called
+    monkeypatch.setattr(module, "estimator_called", lambda name: Broken() if name == "imunet" else real(name))
+    cells = run_study(study(tmp_path, settings=SETTINGS[:1]), clips[:1], 1, silent)
+    failures = {cell.estimator: cell.failure for cell in cells}
+    assert failures == {"mean-pose": "", "imunet": "A fault of kinefuse (ZeroDivisionError: no reason)."}
+
+
 class AlmostTruth:
     """Answers with a constant error, to know what a cell must hold."""
 

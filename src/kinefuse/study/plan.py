@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -219,29 +219,34 @@ def sees(estimator: str) -> str:
     return SIGHT.get(kind_of(estimator), BOTH)
 
 
-def seen_of(setting: Setting, sight: str) -> tuple[object, ...]:
-    """Return all of a setting that shows in what an estimator sees: where it is equal, so is the estimate.
+def without_unseen_fault(setting: Setting, sight: str) -> Setting:
+    """Return a setting without its fault if that does not show in what an estimator sees.
 
-    A clock offset lies between points and sensors; who sees one of the two does not see it.
+    A clock offset lies between points and sensors; who sees one of the two does not see it. All 13 sensors are no
+    fault.
     """
-    points = sight in (POINTS, BOTH, CALIBRATED_BOTH)
-    sensors = sight != POINTS
-    seen: tuple[object, ...] = ()
-    if points:
-        seen += (setting.level_m,)
-    if sensors:
-        seen += (setting.mounting_sd_rad,)
+    points, sensors = _parts(sight)
     shows = (
         (points and setting.fault in POINT_FAULTS)
         or (sensors and setting.fault in SENSOR_FAULTS)
         or (points and sensors and setting.fault == "clock offset")
     )
-    return (*seen, setting.fault, setting.amount) if shows and not _is_harmless(setting) else seen
+    is_fault = (setting.fault, setting.amount) != ("sensors", 13)
+    return setting if shows and is_fault else replace(setting, fault="", amount=0.0)
 
 
-def _is_harmless(setting: Setting) -> bool:
-    """All 13 sensors are no fault."""
-    return setting.fault == "sensors" and setting.amount == 13
+def _parts(sight: str) -> tuple[bool, bool]:
+    """Return whether points, and whether sensors are seen."""
+    return sight in (POINTS, BOTH, CALIBRATED_BOTH), sight != POINTS
+
+
+def seen_of(setting: Setting, sight: str) -> tuple[object, ...]:
+    """Return all of a setting that shows in what an estimator sees: where it is equal, so is the estimate."""
+    points, sensors = _parts(sight)
+    left = without_unseen_fault(setting, sight)
+    level = left.level_m if points else None
+    mounting = left.mounting_sd_rad if sensors else None
+    return level, mounting, left.fault, left.amount
 
 
 def alike(settings: Sequence[Setting], estimator: str) -> list[tuple[Setting, ...]]:

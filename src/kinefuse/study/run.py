@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
@@ -29,7 +30,16 @@ from kinefuse.motion import Motion
 from kinefuse.recordings import Recording
 from kinefuse.study.cells import CURVES_HZ, Cell, failed_cell, read_cell, write_cell
 from kinefuse.study.making import Maker, maker_of, seen_by
-from kinefuse.study.plan import POINTS, SENSORS, Setting, alike, is_optimiser, kind_of, sees
+from kinefuse.study.plan import (
+    POINTS,
+    SENSORS,
+    Setting,
+    alike,
+    is_optimiser,
+    kind_of,
+    sees,
+    without_unseen_fault,
+)
 from kinefuse.study.windows import interleaved
 
 FORMAT: Final = 1
@@ -111,7 +121,7 @@ def run_study(
     Raises
     ------
     KinefuseError
-        If a cell cannot be written.
+        If a cell cannot be written, or a process was ended from outside.
     """
     work = [job for clip in interleaved(windows) for job in jobs_of(study, clip, overwrite)]
     total = sum(len(task.settings) for job in work for task in job.tasks)
@@ -184,6 +194,11 @@ def _finished(work: Sequence[Job], jobs: int) -> Iterator[int]:
     with ProcessPoolExecutor(min(jobs, len(work)), get_context("spawn"), initializer=_one_thread) as pool:
         try:
             yield from pool.map(do, work)
+        except BrokenProcessPool as broken:
+            raise KinefuseError(
+                "A process of the study was ended from outside, perhaps for want of memory; give the same command "
+                "again, with fewer --jobs, and it goes on where it stopped."
+            ) from broken
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -208,20 +223,28 @@ def do(job: Job) -> int:
         ]
         if not due:
             break
-        whole = maker.whole(
-            setting,
-            repetition,
-            points=any(sees(name) != SENSORS for name in due),
-            sensors=any(sees(name) != POINTS for name in due),
-        )
+        wholes = _recordings(maker, setting, repetition, due)
         for name in due:
             try:
-                made.setdefault(name, []).append(score(name, whole, job, repetition))
+                made.setdefault(name, []).append(score(name, wholes[name], job, repetition))
             except KinefuseError as problem:
                 failures[name] = str(problem)
+            except Exception as fault:  # hours of other cells must not be lost to it; the tables tell of it
+                failures[name] = f"A fault of kinefuse ({type(fault).__name__}: {fault})."
     for task in job.tasks:
         _write(job, task, made.get(task.estimator, []), failures.get(task.estimator, ""))
     return sum(len(task.settings) for task in job.tasks)
+
+
+def _recordings(maker: Maker, setting: Setting, repetition: int, estimators: Sequence[str]) -> dict[str, Recording]:
+    """Return the recording for each estimator, made once for all that see the same of the setting."""
+    shown = {name: without_unseen_fault(setting, sees(name)) for name in estimators}
+    made: dict[Setting, Recording] = {}
+    for its in dict.fromkeys(shown.values()):
+        sights = [sees(name) for name in estimators if shown[name] == its]
+        points, sensors = any(s != SENSORS for s in sights), any(s != POINTS for s in sights)
+        made[its] = maker.whole(its, repetition, points=points, sensors=sensors)
+    return {name: made[its] for name, its in shown.items()}
 
 
 @dataclass(frozen=True)
