@@ -20,11 +20,13 @@ from kinefuse.synthesis.clips import read_clip
 from kinefuse.synthesis.collection import ClipFile, Person, find_people
 from kinefuse.synthesis.marker_places import bodies_by_session
 from kinefuse.synthesis.screening import runs, screen
+from kinefuse.synthesis.wrist_labels import with_wrists_named
 
 Progress = Callable[[str, int, int], None]
 """Called as ``progress(stage, done, total)``."""
 
 STAGE: Final = "motion capture"
+EXCHANGED: Final = "Wrist markers {0}WRA and {0}WRB bear each other's names; they were exchanged."
 
 
 @dataclass(frozen=True)
@@ -150,9 +152,12 @@ def _read(file: ClipFile, smpl: BodyModel | None, findings: list[Finding]) -> Jo
 
 def _fitted(group: list[tuple[ClipFile, JointCenters]], findings: list[Finding]) -> Iterable[list[CapturedClip]]:
     """Yield the accepted parts of each clip of one skeleton or marker set."""
-    clips = with_all_names([points for _, points in group])
+    sessions = [file.session for file, _ in group]
+    clips, exchanged = with_wrists_named(with_all_names([points for _, points in group]), sessions)
+    for (file, _), sides in zip(group, exchanged, strict=True):
+        findings += [Finding("warning", file.clip, EXCHANGED.format(side)) for side in sides]
     try:
-        bodies = bodies_by_session(clips, [file.session for file, _ in group])
+        bodies = bodies_by_session(clips, sessions)
     except KinefuseError as error:
         subject = group[0][0].subject
         findings.append(Finding("error", subject, f"{subject}: {error}"))
