@@ -161,7 +161,7 @@ class FusionOptimisation:
         pick = body_frames(targets, self.sensors.frames)
         some, part = targets.frames(pick), worn.frames(pick)
         alone, extra = _alone(self.points.fit), self.points.pose_prior
-        pose, information = fit_poses(body, starting_pose(body, some), some, alone, turns.time[pick], extra)
+        pose, information = fit_poses(body, starting_pose(body, some), some, alone, turns.time[pick.numpy()], extra)
         R = body.place(pose, some.segment).R_world_segment
         variance = orientation_covariance(information, R).diagonal(dim1=-2, dim2=-1).reshape(len(R), -1, 3).sum(-1)
         told = (part.weight > 0) / (variance[:, worn.segment] + GUESS_FLOOR_RAD**2)

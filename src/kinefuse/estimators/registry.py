@@ -8,6 +8,8 @@ from kinefuse.body.markers import recognise_markers
 from kinefuse.conventions import IMU_SITES
 from kinefuse.errors import KinefuseError
 from kinefuse.estimators.base import Estimator
+from kinefuse.estimators.fusion_optimisation import FusionOptimisation
+from kinefuse.estimators.fusion_optimisation import paper_preset as paper_fusion
 from kinefuse.estimators.imu_kinematics import ImuKinematics
 from kinefuse.estimators.network_answers import is_shipped
 from kinefuse.estimators.networks import FusionNetEstimator, ImuNetEstimator, VideoNetEstimator
@@ -22,6 +24,8 @@ ESTIMATORS: dict[str, Callable[[], Estimator]] = {
     "imunet": ImuNetEstimator,
     "fusionnet": FusionNetEstimator,
     "imu-kinematics": ImuKinematics,
+    "fusion-optimisation": FusionOptimisation,
+    "fusion-optimisation:paper": paper_fusion,
 }
 """Name, or ``name:preset``, to what builds the estimator."""
 
