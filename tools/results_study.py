@@ -1,0 +1,59 @@
+"""Make ``docs/results/study.md``, and beside it the page and the tables, of all cells in a folder of the study.
+
+Usage: python tools/results_study.py STUDY
+
+STUDY is the ``--out`` of `kinefuse study`. Where several commands filled it, for instance with faults for some
+estimators only, this shows them together.
+"""
+
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from kinefuse.cli.quality import versions
+from kinefuse.report.study_markdown import write_markdown
+from kinefuse.report.study_page import write_page
+from kinefuse.study.cells import Cell, read_cell
+from kinefuse.study.plan import FULL
+from kinefuse.study.tables import write_tables
+
+ROOT: Final = Path(__file__).parents[1]
+OUT: Final = ROOT / "docs" / "results"
+
+
+def repetitions(cells: Sequence[Cell]) -> dict[str, int]:
+    """Return how often each estimator's noise was drawn, by far the most often."""
+    times: dict[str, Counter[int]] = {}
+    for cell in cells:
+        if not cell.failure:
+            times.setdefault(cell.estimator, Counter())[cell.repetitions] += 1
+    return {name: counts.most_common(1)[0][0] for name, counts in times.items()}
+
+
+def main() -> None:
+    """Read the cells and write everything."""
+    folder = Path(sys.argv[1])
+    paths = sorted((folder / "cells").glob("*/*/*.npz"))
+    cells = [cell for cell in map(read_cell, paths) if cell is not None]
+    if not cells:
+        sys.exit(f"{folder}: no cells; run kinefuse study first.")
+    there = {cell.setting for cell in cells}
+    settings = [setting for setting in FULL if setting.name in there]
+    told = {
+        "date": date.today().isoformat(),
+        "command": "kinefuse study full --windows "
+        f"{len({cell.window for cell in cells})}, shown together by tools/results_study.py",
+        "seed": 0,
+        "repetitions": repetitions(cells),
+        "versions": versions(),
+    }
+    write_markdown(cells, settings, OUT / "study.md", told)
+    write_tables(cells, settings, OUT / "study")
+    write_page(cells, settings, OUT / "study" / "study.html", told)
+
+
+if __name__ == "__main__":
+    main()
