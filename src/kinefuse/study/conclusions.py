@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from kinefuse.evaluation.floor import MEAN_POSE
 from kinefuse.metrics.angles import mean_of_valid
 from kinefuse.study.levels import BOTH, REFERENCE, find, in_words, is_faultless, noise_in_words
 from kinefuse.study.means import Results, mean_movement_errors, people_of
@@ -208,6 +209,7 @@ def _cost_of_noise(results: Results, settings: Sequence[Setting]) -> list[Conclu
             continue
         first, last = mean_errors(results, ends[0]), mean_errors(results, ends[-1])
         seeing = [m for m in first if m in last and seen_of(ends[0], sees(m)) != seen_of(ends[-1], sees(m))]
+        seeing = [method for method in seeing if method != MEAN_POSE]
         touched = {method: last[method] - first[method] for method in seeing}
         if len(touched) < 2:
             continue
