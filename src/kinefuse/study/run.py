@@ -7,6 +7,7 @@ an interrupted study goes on where it stopped.
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -14,8 +15,9 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import Final
 
 import numpy as np
@@ -191,7 +193,7 @@ def _finished(work: Sequence[Job], jobs: int) -> Iterator[int]:
     if jobs == 1 or len(work) < 2:
         yield from map(do, work)
         return
-    with ProcessPoolExecutor(min(jobs, len(work)), get_context("spawn"), initializer=_one_thread) as pool:
+    with ProcessPoolExecutor(min(jobs, len(work)), get_context("spawn"), initializer=_begin) as pool:
         try:
             yield from pool.map(do, work)
         except BrokenProcessPool as broken:
@@ -204,11 +206,22 @@ def _finished(work: Sequence[Job], jobs: int) -> Iterator[int]:
             raise
 
 
-def _one_thread() -> None:
-    """Several processes, each with threads for all cores, would only get in each other's way."""
+def _begin() -> None:
+    """Prepare a process: one thread, since threads of several processes get in each other's way, and an end of it.
+
+    Without its parent, which may be killed, a process would wait for work for ever.
+    """
     import torch
 
     torch.set_num_threads(1)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def do(job: Job) -> int:
