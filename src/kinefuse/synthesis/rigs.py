@@ -24,7 +24,7 @@ COUNT_SHARES: Final = (0.2, 0.1, 0.1, 0.1, 0.5)
 def random_rig(rng: np.random.Generator, count: int | None = None) -> tuple[Camera, ...]:
     """Return cameras on an ellipse outside of the floor, all with one kind of image and lens.
 
-    They stand 0.8 to 3 m high at nearly equal angles, 0.8 to 2.5 m beyond the floor's border, see 55 to 90 degrees
+    They stand 0.8 to 3 m high at nearly equal angles, 1 to 3 m beyond the floor's border, see 65 to 95 degrees
     across, and look at the floor's middle, more or less; so people near the border are partly outside of some images.
 
     Parameters
@@ -34,7 +34,7 @@ def random_rig(rng: np.random.Generator, count: int | None = None) -> tuple[Came
     """
     count = int(rng.choice(COUNTS, p=COUNT_SHARES)) if count is None else count
     size = SIZES[rng.integers(len(SIZES))]
-    beyond, height, field = rng.uniform(0.8, 2.5), rng.uniform(1.0, 2.8), np.deg2rad(rng.uniform(55.0, 90.0))
+    beyond, height, field = rng.uniform(1.3, 2.7), rng.uniform(1.0, 2.8), np.deg2rad(rng.uniform(65.0, 95.0))
     lens = rng.normal(0.0, 1.0, 4) * (0.05, 0.01, 3e-4, 3e-4)
     begin = rng.uniform(0.0, 2.0 * np.pi)
     cameras = []
