@@ -317,7 +317,7 @@ class DeepFuse(nn.Module):
 
 def _channels_last(volumes: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     """Return the same in the type and the order in memory that convolutions in bfloat16 are fast with."""
-    return volumes.to(dtype).contiguous(memory_format=torch.channels_last_3d)
+    return volumes.to(dtype, memory_format=torch.channels_last_3d)
 
 
 def _check(config: DeepFuseConfig) -> None:
