@@ -66,7 +66,7 @@ def share_inside(example: VolumeExample, joints: torch.Tensor) -> float:
     place = ((trunk_and_knees / VOXEL_M) + 31.5).round().long()
     shares = []
     for volume, voxels in zip(example.volumes, place, strict=True):
-        shown = volume[volume.flatten(1).any(1)]
+        shown = volume[(volume > 0).flatten(1).any(1)]
         i, j, k = voxels.clamp(0, 63).T
         shares.append(float(shown[:, i, j, k].all(0).float().mean()))
     return float(np.mean(shares))
