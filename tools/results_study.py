@@ -1,12 +1,13 @@
 """Make ``docs/results/study.md``, and beside it the page and the tables, of all cells in a folder of the study.
 
-Usage: python tools/results_study.py STUDY
+Usage: python tools/results_study.py STUDY [--without ESTIMATOR ...] [--name study]
 
 STUDY is the ``--out`` of `kinefuse study`. Where several commands filled it, for instance with faults for some
-estimators only, this shows them together.
+estimators only, this shows them together. All methods of a setting are judged on the windows that they have in
+common; ``--without`` leaves out those that have few.
 """
 
-import sys
+import argparse
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date
@@ -35,11 +36,15 @@ def repetitions(cells: Sequence[Cell]) -> dict[str, int]:
 
 def main() -> None:
     """Read the cells and write everything."""
-    folder = Path(sys.argv[1])
-    paths = sorted((folder / "cells").glob("*/*/*.npz"))
-    cells = [cell for cell in map(read_cell, paths) if cell is not None]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--without", nargs="*", default=[])
+    parser.add_argument("--name", default="study")
+    asked = parser.parse_args()
+    paths = sorted((asked.folder / "cells").glob("*/*/*.npz"))
+    cells = [cell for cell in map(read_cell, paths) if cell is not None and cell.estimator not in asked.without]
     if not cells:
-        sys.exit(f"{folder}: no cells; run kinefuse study first.")
+        parser.error(f"{asked.folder}: no cells; run kinefuse study first.")
     there = {cell.setting for cell in cells}
     settings = [setting for setting in FULL if setting.name in there]
     told = {
@@ -50,9 +55,9 @@ def main() -> None:
         "repetitions": repetitions(cells),
         "versions": versions(),
     }
-    write_markdown(cells, settings, OUT / "study.md", told)
-    write_tables(cells, settings, OUT / "study")
-    write_page(cells, settings, OUT / "study" / "study.html", told)
+    write_markdown(cells, settings, OUT / f"{asked.name}.md", told)
+    write_tables(cells, settings, OUT / asked.name)
+    write_page(cells, settings, OUT / asked.name / "study.html", told)
 
 
 if __name__ == "__main__":
