@@ -5,7 +5,7 @@ Cells are files, so that a study that was interrupted goes on where it stopped, 
 
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -144,7 +144,9 @@ def read_cell(path: Path, key: str | None = None) -> Cell | None:
         with np.load(path, allow_pickle=False) as stored:
             if key is not None and str(stored["key"]) != key:
                 return None
-            values = {f.name: str(stored[f.name]) if f.name in _TEXTS else stored[f.name] for f in fields(Cell)}
+            values: dict[str, Any] = {
+                f.name: str(stored[f.name]) if f.name in _TEXTS else stored[f.name] for f in fields(Cell)
+            }
         return Cell(**values)
     except Exception:  # a half-written or foreign file, whatever is wrong with it
         return None
