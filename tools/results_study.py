@@ -3,8 +3,8 @@
 Usage: python tools/results_study.py STUDY [--without ESTIMATOR ...] [--name study]
 
 STUDY is the ``--out`` of `kinefuse study`. Where several commands filled it, for instance with faults for some
-estimators only, this shows them together. All methods of a setting are judged on the windows that they have in
-common; ``--without`` leaves out those that have few.
+estimators only, this shows them together. Methods are compared two at a time, on the
+windows that both have; ``--without`` leaves methods out.
 """
 
 import argparse

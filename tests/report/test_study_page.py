@@ -93,6 +93,20 @@ def test_bars_are_the_means() -> None:
     assert "9 windows of 3 people" in panel.title
 
 
+def test_few_windows_are_told_and_cost_the_others_none() -> None:
+    setting = SETTINGS[0].name
+    few = [c for c in study(windows=9) if c.estimator != "imunet" or c.window == WINDOWS[0][0]]
+    panel = methods_figure(Results(few), SETTINGS).panels[0]
+    labels = {trace["meta"]: trace["y"][0] for trace in panel.traces}
+    assert "(1 window)" in labels["imunet"]
+    assert "window" not in labels["videonet"]
+    assert "9 windows of 3 people" in panel.title
+    walked = [walking(c) for c in few if c.setting == setting]
+    cycles = cycles_figure(Results(walked), SETTINGS)
+    assert "Without methods that have fewer windows: IMUNet." in cycles.caption
+    assert "IMUNet" not in {trace.get("name") for trace in cycles.panels[0].traces}
+
+
 def test_lines_of_sensitivity_go_through_the_levels() -> None:
     mounting, points = sensitivity_figure(Results(study()), SETTINGS).panels
     assert mounting.traces[0]["x"] == [0.0, 9.4, 14.1, 18.8]

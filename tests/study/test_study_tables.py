@@ -1,4 +1,4 @@
-"""Tables of the study: known numbers, common windows, what is missing."""
+"""Tables of the study: known numbers, whose windows they are of, what is missing."""
 
 import csv
 from dataclasses import replace
@@ -14,7 +14,7 @@ from kinefuse.metrics.groups import COORDINATE_GROUPS
 from kinefuse.study.cells import Cell, failed_cell
 from kinefuse.study.means import Results, mean_and_sd, mean_movement_errors
 from kinefuse.study.scored import MOVEMENTS, scored
-from kinefuse.study.tables import activity_rows, all_tables, csv_text, gain_rows, group_rows, write_tables
+from kinefuse.study.tables import activity_rows, all_tables, csv_text, gain_rows, group_rows, pair_rows, write_tables
 
 ONE = SETTINGS[:1]
 SETTING = SETTINGS[0].name
@@ -69,7 +69,7 @@ def test_windows_of_a_person_first_then_people() -> None:
     assert row["angle_rmse_deg_sd"] == pytest.approx(np.std([2.0, 6.0], ddof=1))
     assert row["movements_rmse_deg"] == pytest.approx(4.0)
     assert row["movements_rmse_deg_sd"] == pytest.approx(0.0, abs=1e-9)
-    assert (row["people"], row["windows"], row["windows_own"], row["repetitions"]) == (2, 3, 3, 2)
+    assert (row["people"], row["windows"], row["windows_setting"], row["repetitions"]) == (2, 3, 3, 2)
 
 
 def test_every_metric_and_its_unit() -> None:
@@ -99,15 +99,26 @@ def test_a_joint_at_rest_is_left_out_of_moving() -> None:
     assert row["angle_rmse_deg"] < 3.0
 
 
-def test_methods_are_judged_on_the_windows_that_all_could_use() -> None:
+def test_a_method_with_few_windows_takes_none_from_others() -> None:
     cells = [constant("videonet", 0, 2.0), constant("videonet", 1, 20.0), constant("imunet", 0, 3.0)]
     cells.append(failed_cell(SETTING, "imunet", *WINDOWS[1], "one camera is not enough"))
     rows = group_rows(Results(cells), ONE)
     row = row_of(rows, estimator="videonet", group="all")
-    assert row["angle_rmse_deg"] == pytest.approx(2.0)
-    assert (row["windows"], row["windows_own"]) == (1, 2)
+    assert row["angle_rmse_deg"] == pytest.approx(11.0)
+    assert (row["windows"], row["windows_setting"]) == (2, 2)
+    few = row_of(rows, estimator="imunet", group="all")
+    assert (few["windows"], few["windows_setting"]) == (1, 2)
     failures = all_tables(Results(cells), ONE)["failures"]
     assert [f["failure"] for f in failures] == ["one camera is not enough"]
+
+
+def test_two_methods_are_compared_on_the_windows_that_both_have() -> None:
+    cells = [constant("videonet", 0, 2.0), constant("videonet", 1, 20.0), constant("imunet", 0, 4.0)]
+    cells.append(constant("mean-pose", 1, 10.0))
+    rows = pair_rows(Results(cells), ONE)
+    assert [(row["first"], row["second"]) for row in rows] == [("videonet", "imunet"), ("videonet", "mean-pose")]
+    assert (rows[0]["first_deg"], rows[0]["second_deg"], rows[0]["windows"]) == pytest.approx((2.0, 4.0, 1))
+    assert rows[1]["ratio"] == pytest.approx(2.0)
 
 
 def test_a_method_that_failed_everywhere_takes_no_window_from_others() -> None:
@@ -166,7 +177,17 @@ def test_activities_stand_apart() -> None:
 def test_files_hold_what_they_should(tmp_path: Path) -> None:
     write_tables(study(windows=3), SETTINGS, tmp_path / "tables")
     names = {path.stem for path in (tmp_path / "tables").iterdir()}
-    assert names == {"groups", "coordinates", "joints", "activities", "subjects", "gain", "failures", "relations"}
+    assert names == {
+        "groups",
+        "coordinates",
+        "joints",
+        "activities",
+        "subjects",
+        "pairs",
+        "gain",
+        "failures",
+        "relations",
+    }
     with (tmp_path / "tables" / "groups.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(SETTINGS) * 8 * 3

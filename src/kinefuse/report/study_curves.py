@@ -7,12 +7,14 @@ import numpy as np
 
 from kinefuse.conventions import COORDINATE_INDEX
 from kinefuse.metrics.gait_cycles import POINTS, Cycle, over_cycles, walking_cycles_of_angles
+from kinefuse.report.markup import counted
 from kinefuse.report.study_style import Figure, Panel, Trace, colour, line, plain, translucent
 from kinefuse.study.analyses import NETWORKS
 from kinefuse.study.levels import BOTH, REFERENCE, find, noise_in_words
 from kinefuse.study.means import Results
 from kinefuse.study.naming import ordered, title
 from kinefuse.study.plan import Setting
+from kinefuse.study.ranking import all_windows
 from kinefuse.study.scored import Scored
 
 TRUTH: Final = "truth"
@@ -28,28 +30,43 @@ SMALL: Final = {"margin": {"l": 44, "r": 6, "t": 4, "b": 38}, "font": {"size": 1
 """Layout of a small panel."""
 
 
-def common_cells(results: Results, setting: str) -> dict[str, list[Scored]]:
-    """Return the cells of each method on the windows that all of them could use, methods in reading order."""
-    methods = ordered(results.estimators(setting))
-    windows = results.windows(setting, *methods)
-    return {method: results.cells(setting, method, windows) for method in methods} if windows else {}
+def own_cells(results: Results, setting: str) -> dict[str, list[Scored]]:
+    """Return the cells of each method on the windows that it has, methods in reading order."""
+    return {method: results.cells(setting, method) for method in ordered(results.estimators(setting))}
+
+
+def whole_cells(results: Results, setting: str) -> tuple[dict[str, list[Scored]], str]:
+    """Return the cells of the methods that have every window of a setting, and a sentence that names the others.
+
+    Curves over the same cycles can only be drawn of these.
+    """
+    cells, count = own_cells(results, setting), len(all_windows(results, setting))
+    whole = {method: own for method, own in cells.items() if len(own) == count}
+    partial = ", ".join(title(method) for method in cells if method not in whole)
+    return whole, f" Without methods that have fewer windows: {partial}." if partial else ""
+
+
+def fewer(own: Sequence[Scored], cells: Mapping[str, Sequence[Scored]]) -> str:
+    """Return ``" (4 windows)"`` of a method that has fewer windows than others, else nothing."""
+    everything = {cell.window for of_one in cells.values() for cell in of_one}
+    return f" ({counted(len(own), 'window')})" if len(own) < len(everything) else ""
 
 
 def cycles_figure(results: Results, settings: Sequence[Setting]) -> Figure:
     """Figure D: hip, knee and ankle over the gait cycle, mean and standard deviation over cycles."""
     setting = find(settings, *REFERENCE)
-    cells = common_cells(results, setting.name) if setting is not None else {}
+    cells, left_out = whole_cells(results, setting.name) if setting is not None else ({}, "")
     cycles = _cycles(next(iter(cells.values()), []))
     panels = []
     for name, heading in CURVES:
         rows = _rows_over_cycle(cells, cycles, name)
         if len(rows.get(TRUTH, ())) >= FEWEST_CYCLES:
-            counted = f"{heading} ({len(rows[TRUTH])} cycles)"
-            panels.append(Panel(title=counted, traces=_cycle_traces(rows), layout=_cycle_layout(), height=330))
+            headed = f"{heading} ({len(rows[TRUTH])} cycles)"
+            panels.append(Panel(title=headed, traces=_cycle_traces(rows), layout=_cycle_layout(), height=330))
     caption = (
         "Where people walk in the windows: from one touchdown of a foot to its next, both legs together. Black and "
         "grey: the truth, mean ± one standard deviation over cycles; colours: the methods, networks with their bands "
-        f"({noise_in_words(*REFERENCE)}, first repetition)."
+        f"({noise_in_words(*REFERENCE)}, first repetition).{left_out}"
     )
     return Figure(key="cycles", title="D. Over the gait cycle", caption=caption, panels=panels, size="three")
 
@@ -126,11 +143,11 @@ def _cycle_layout() -> dict[str, Any]:
 def parity_figure(results: Results, settings: Sequence[Setting]) -> Figure:
     """Estimated against true knee flexion where both inputs are off, the paper's Fig. 8."""
     setting = find(settings, *BOTH)
-    cells = common_cells(results, setting.name) if setting is not None else {}
+    cells = own_cells(results, setting.name) if setting is not None else {}
     pairs = {method: _pairs(own) for method, own in cells.items()}
     known = {method: pair for method, pair in pairs.items() if len(pair) > 1}
     low, high = _extent(known.values())
-    panels = [_parity(method, pair, low, high) for method, pair in known.items()]
+    panels = [_parity(method, pair, low, high, fewer(cells[method], cells)) for method, pair in known.items()]
     caption = (
         f"Knee flexion of both legs at every moment ({noise_in_words(*BOTH)}, first repetition). On the diagonal the "
         "estimate is the truth; R² is the share of the truth's variance that the estimate explains."
@@ -162,7 +179,7 @@ def explained(pairs: np.ndarray) -> float:
     return 1.0 - float(((estimate - truth) ** 2).sum()) / spread if spread > 0 else float("nan")
 
 
-def _parity(method: str, pairs: np.ndarray, low: float, high: float) -> Panel:
+def _parity(method: str, pairs: np.ndarray, low: float, high: float, windows: str) -> Panel:
     shown = pairs[:: max(1, -(-len(pairs) // MOST_POINTS))]
     diagonal: Trace = {
         "type": "scatter",
@@ -187,5 +204,8 @@ def _parity(method: str, pairs: np.ndarray, low: float, high: float) -> Panel:
         "yaxis": axis | {"title": {"text": "estimate"}},
     }
     return Panel(
-        title=f"{title(method)}: R² = {explained(pairs):.2f}", traces=[diagonal, dots], layout=layout, height=300
+        title=f"{title(method)}: R² = {explained(pairs):.2f}{windows}",
+        traces=[diagonal, dots],
+        layout=layout,
+        height=300,
     )

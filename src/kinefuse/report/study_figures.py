@@ -5,7 +5,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from kinefuse.report.study_curves import common_cells
+from kinefuse.report.markup import counted
+from kinefuse.report.study_curves import fewer, own_cells
 from kinefuse.report.study_style import HATCH, Figure, Panel, Trace, bar_marker, line, plain, point_marker
 from kinefuse.study.levels import (
     BOTH,
@@ -29,9 +30,9 @@ DEGREES: Final = {"ticksuffix": "°", "rangemode": "tozero"}
 
 
 def judged_on(cells: dict[str, list[Scored]]) -> str:
-    """Return ``"12 windows of 7 people"``."""
-    own = next(iter(cells.values()), [])
-    return f"{len(own)} window{'s' * (len(own) != 1)} of {len(people_of(own))} people"
+    """Return ``"12 windows of 7 people"``, those of any method."""
+    every = [cell for own in cells.values() for cell in own]
+    return f"{counted(len({cell.window for cell in every}), 'window')} of {len(people_of(every))} people"
 
 
 def error_bars(values: Sequence[float], axis: str = "y") -> dict[str, Any]:
@@ -52,27 +53,28 @@ def methods_figure(results: Results, settings: Sequence[Setting]) -> Figure:
     panels = []
     for sigma, level in (REFERENCE, BOTH):
         setting = find(settings, sigma, level)
-        cells = common_cells(results, setting.name) if setting is not None else {}
+        cells = own_cells(results, setting.name) if setting is not None else {}
         if cells:
             heading = f"{_capital(noise_in_words(sigma, level))} ({judged_on(cells)})"
-            traces = [_method_bar(method, own) for method, own in cells.items()]
+            traces = [_method_bar(method, own, fewer(own, cells)) for method, own in cells.items()]
             layout = _bars_layout() | {"barmode": "overlay"}
             panels.append(Panel(title=heading, traces=traces, layout=layout, height=60 + 34 * len(cells)))
     caption = (
         "Root mean square error of joint angles over time; the bar is the mean over joints and their degrees of "
         "freedom (hips, knees, ankles, shoulders, elbows, neck), the whisker one standard deviation over these. "
-        "Shorter is better; networks are plain, others hatched."
+        "Shorter is better; networks are plain, others hatched. Each bar is of the windows that its method has; where "
+        "these are fewer it says so, and the table of pairs compares."
     )
     return Figure(key="methods", title="A. How far off each method is", caption=caption, panels=panels)
 
 
-def _method_bar(method: str, own: list[Scored]) -> Trace:
+def _method_bar(method: str, own: list[Scored], windows: str) -> Trace:
     mean, sd = mean_and_sd(mean_movement_errors(own))
     return {
         "type": "bar",
         "orientation": "h",
         "meta": method,
-        "y": [f"{title(method)}  <b>{mean:.1f}°</b>"],
+        "y": [f"{title(method)}{windows}  <b>{mean:.1f}°</b>"],
         "x": plain(np.array([mean])),
         "marker": bar_marker(method),
         "hovertemplate": "%{y}<extra></extra>",
@@ -91,7 +93,7 @@ def _bars_layout() -> dict[str, Any]:
 def halves_figure(results: Results, settings: Sequence[Setting]) -> Figure:
     """Figure B: lower against upper body."""
     setting = find(settings, *REFERENCE)
-    cells = common_cells(results, setting.name) if setting is not None else {}
+    cells = own_cells(results, setting.name) if setting is not None else {}
     traces: list[Trace] = []
     for group, shade, pattern in (("lower", "#1d4e79", ""), ("upper", "#c9d6e2", "/")):
         values = [mean_and_sd(mean_movement_errors(own)[movements_of(group)]) for own in cells.values()]
@@ -100,7 +102,7 @@ def halves_figure(results: Results, settings: Sequence[Setting]) -> Figure:
                 "type": "bar",
                 "orientation": "h",
                 "name": f"{group} body",
-                "y": [title(method) for method in cells],
+                "y": [title(method) + fewer(own, cells) for method, own in cells.items()],
                 "x": plain(np.array([mean for mean, _ in values])),
                 "marker": {
                     "color": shade,
@@ -127,7 +129,7 @@ def halves_figure(results: Results, settings: Sequence[Setting]) -> Figure:
 def activities_figure(results: Results, settings: Sequence[Setting]) -> Figure:
     """Figure C: errors by activity."""
     setting = find(settings, *REFERENCE)
-    cells = common_cells(results, setting.name) if setting is not None else {}
+    cells = own_cells(results, setting.name) if setting is not None else {}
     names = sorted({cell.activity for own in cells.values() for cell in own})
     traces = []
     for method, own in cells.items():
@@ -138,9 +140,10 @@ def activities_figure(results: Results, settings: Sequence[Setting]) -> Figure:
                 "name": title(method),
                 "meta": method,
                 "x": names,
+                "customdata": _counts(own, names),
                 "y": plain(np.array([mean for mean, _ in values])),
                 "marker": bar_marker(method),
-                "hovertemplate": f"{title(method)}, %{{x}}: %{{y:.1f}}°<extra></extra>",
+                "hovertemplate": f"{title(method)}, %{{x}}: %{{y:.1f}}°, windows: %{{customdata}}<extra></extra>",
                 **error_bars([sd for _, sd in values]),
             }
         )
@@ -153,6 +156,10 @@ def activities_figure(results: Results, settings: Sequence[Setting]) -> Figure:
         "Different people did different things, so differences between activities are also differences between people."
     )
     return Figure(key="activities", title="C. By activity", caption=caption, panels=panels, size="wide")
+
+
+def _counts(cells: Sequence[Scored], activities: Sequence[str]) -> list[int]:
+    return [sum(cell.activity == name for cell in cells) for name in activities]
 
 
 def sensitivity_figure(results: Results, settings: Sequence[Setting]) -> Figure:
@@ -168,7 +175,7 @@ def sensitivity_figure(results: Results, settings: Sequence[Setting]) -> Figure:
     ]
     caption = (
         "Mean error of joint angles. A flat line does not mind the noise; a method that does not see that input is "
-        "flat by nature."
+        "flat by nature. Each point is of the windows that its method has there; pointing at it tells how many."
     )
     return Figure(key="sensitivity", title="What noise costs", caption=caption, panels=[p for p in panels if p.traces])
 
@@ -180,12 +187,13 @@ def _against_noise(results: Results, found: Sequence[tuple[float, Setting]], hea
 
 
 def _lines(results: Results, found: Sequence[tuple[float, Setting]]) -> list[Trace]:
-    """Return a line a method through its mean errors; each setting on the windows that all its methods could use."""
-    by_setting = [(x, common_cells(results, setting.name)) for x, setting in found]
+    """Return a line a method through its mean errors, each on the windows that the method has there."""
+    by_setting = [(x, own_cells(results, setting.name)) for x, setting in found]
     methods = ordered({method for _, cells in by_setting for method in cells})
     traces = []
     for method in methods:
         values = [mean_and_sd(mean_movement_errors(cells.get(method, []))) for _, cells in by_setting]
+        spreads = plain(np.array([sd for _, sd in values]))
         traces.append(
             {
                 "type": "scatter",
@@ -194,10 +202,14 @@ def _lines(results: Results, found: Sequence[tuple[float, Setting]]) -> list[Tra
                 "meta": method,
                 "x": [x for x, _ in by_setting],
                 "y": plain(np.array([mean for mean, _ in values])),
-                "customdata": plain(np.array([sd for _, sd in values])),
+                "customdata": [
+                    [sd, len(cells.get(method, []))] for sd, (_, cells) in zip(spreads, by_setting, strict=True)
+                ],
                 "line": line(method),
                 "marker": point_marker(method),
-                "hovertemplate": f"{title(method)}: %{{y:.1f}}° ± %{{customdata:.1f}}<extra></extra>",
+                "hovertemplate": (
+                    f"{title(method)}: %{{y:.1f}}° ± %{{customdata[0]:.1f}}, windows: %{{customdata[1]}}<extra></extra>"
+                ),
             }
         )
     return traces
@@ -214,8 +226,8 @@ def faults_figure(results: Results, settings: Sequence[Setting]) -> Figure:
     if single:
         panels.append(_ungraded(results, single))
     caption = (
-        "What goes wrong outside of a laboratory, one thing at a time. Each point is on the windows that all methods "
-        "of that setting could use; a method without a point could not work there."
+        "What goes wrong outside of a laboratory, one thing at a time. Each point is of the windows that its method "
+        "has there; a method without a point could not work there, or was not run."
     )
     return Figure(key="faults", title="When something goes wrong", caption=caption, panels=panels)
 
@@ -237,7 +249,7 @@ def _capital(text: str) -> str:
 
 
 def _ungraded(results: Results, found: Sequence[Setting]) -> Panel:
-    by_setting = [(in_words(setting), common_cells(results, setting.name)) for setting in found]
+    by_setting = [(in_words(setting), own_cells(results, setting.name)) for setting in found]
     traces = []
     for method in ordered({method for _, cells in by_setting for method in cells}):
         values = np.array([mean_and_sd(mean_movement_errors(cells.get(method, [])))[0] for _, cells in by_setting])

@@ -51,10 +51,13 @@ def write_markdown(cells: Sequence[Cell], settings: Sequence[Setting], path: Pat
         "## What to conclude",
         *(_conclusion(said) for said in conclusions(results, settings, found)),
         "## Relations",
+        "Each line is on the windows that its two methods have; n: joint movements, people and windows.",
         _relations(found),
         "## Every method under every setting",
         "Root mean square errors of joint angles in degrees: mean ± standard deviation over joints and degrees of "
-        "freedom for lower, upper and all; the other columns are means over people of all angles, segments or joints.",
+        "freedom for lower, upper and all; the other columns are means over people of all angles, segments or joints. "
+        "Each line is of the windows that its method has. Where their number differs, lines do not compare: the "
+        "relations above do, and `pairs.csv` does for any two methods.",
         _groups(group_rows(results, settings)),
         "## By joint",
         _by(joint_rows(results, settings), settings, "joint"),
@@ -99,11 +102,12 @@ def _relations(found: Sequence[Relation]) -> str:
             number(relation.limit, 2),
             _p(relation.p),
             _p(relation.p_people),
+            ", ".join(str(count or UNKNOWN) for count in (relation.n, relation.people, relation.windows)),
             cell(relation.warning) or UNKNOWN,
         ]
         for relation in found
     ]
-    head = ("relation", "", "ratio", "goal", "p, movements", "p, people", "warning")
+    head = ("relation", "", "ratio", "goal", "p, movements", "p, people", "n", "warning")
     return markdown_table(head, rows, 2)
 
 

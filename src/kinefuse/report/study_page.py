@@ -167,8 +167,8 @@ def _plain(value: object) -> str:
 def _made_section(results: Results, settings: Sequence[Setting], told: Mapping[str, object]) -> str:
     rows = "".join(f"<dt>{text(k)}</dt><dd>{text(v)}</dd>" for k, v in made_of(results, settings, told).items())
     lead = (
-        "<p>Repetitions are averaged first, then the windows of a person, then people. Where methods stand beside each "
-        "other they are judged on the windows that all of them could use.</p>"
+        "<p>Repetitions are averaged first, then the windows of a person, then people. A mean is of all windows "
+        "that its method has; two methods are compared on the windows that both have.</p>"
     )
     return section("made", "How it was made", f"{lead}<dl>{rows}</dl>")
 

@@ -11,7 +11,7 @@ from kinefuse.study.means import Results
 from kinefuse.study.naming import ordered, title
 from kinefuse.study.plan import Setting
 from kinefuse.study.relation import Relation, p_in_words
-from kinefuse.study.tables import activity_rows, failure_rows, group_rows, joint_rows, subject_rows
+from kinefuse.study.tables import activity_rows, failure_rows, group_rows, joint_rows, pair_rows, subject_rows
 
 MARKS: Final = {GOOD: "as hoped", BAD: "not as hoped"}
 MOST_FAILURES: Final = 200
@@ -60,6 +60,7 @@ def tables_sections(results: Results, settings: Sequence[Setting], found: Sequen
             _folded(f"{_named(group)}, every setting", _group_table(groups, group, words))
             for group in ("all", "lower", "upper")
         ),
+        _folded("Any two methods, on the windows that both have", _pairs(pair_rows(results, settings), words)),
         _folded("By joint", _by(joint_rows(results, settings), "joint", words)),
         _folded("By activity", _by(_of_all(activity_rows(results, settings)), "activity", words)),
         _folded("By person", _by(_of_all(subject_rows(results, settings)), "subject", words)),
@@ -83,7 +84,7 @@ def _relations(found: Sequence[Relation]) -> str:
         "<p>The paper's relations and a few that are good to know. A ratio is the mean error of the first method over "
         "that of the second. The first p is paired over joint movements as in the paper, where it had to be below "
         "0.013 (0.05 over four comparisons); the second is paired over people. Neither is corrected for the number of "
-        "lines of this table.</p>"
+        "lines of this table. Each line is on the windows that its two methods have.</p>"
     )
     ratios = [relation for relation in found if relation.where]
     head = [
@@ -157,7 +158,7 @@ def _group_table(rows: Sequence[Row], group: str, words: dict[str, str]) -> str:
             text(title(str(row["estimator"]))),
             *(_spread(row, key, digits, unit) for key, _, digits, unit in COLUMNS),
             number(row["seconds"], 2),
-            f"{row['windows']}" + (f" of {row['windows_own']}" if row["windows_own"] != row["windows"] else ""),
+            f"{row['windows']}" + (f" of {row['windows_setting']}" if row["windows_setting"] != row["windows"] else ""),
         ]
         for row in rows
         if row["group"] == group
@@ -168,6 +169,20 @@ def _group_table(rows: Sequence[Row], group: str, words: dict[str, str]) -> str:
 def _spread(row: Row, key: str, digits: int, unit: str) -> str:
     spread = number(row.get(f"{key}_sd"), digits)
     return number(row[key], digits, unit) + (f" ± {spread}" if spread != UNKNOWN else "")
+
+
+def _pairs(rows: Sequence[Row], words: dict[str, str]) -> str:
+    cells = [
+        [
+            text(words[str(row["setting"])]),
+            *(text(title(str(row[key]))) for key in ("first", "second")),
+            *(number(row[key], 1, "°") for key in ("first_deg", "second_deg")),
+            number(row["ratio"], 2),
+            f"{row['people']}, {row['windows']}",
+        ]
+        for row in rows
+    ]
+    return table(["Setting", "Method", "against", "Error", "of the other", "Ratio", "n"], cells, numeric_from=3)
 
 
 def _of_all(rows: Sequence[Row]) -> list[Row]:

@@ -58,8 +58,8 @@ def _interaction(unknown: Relation, varied: str, methods: Sequence[str], values:
         windows=windows,
         numbers=_effects({"method": method, "noise": noise, "interaction": both}),
         sentence=(
-            f"{compared} under {values.shape[2]} levels of noise: method {_told(method)}; noise {_told(noise)}; "
-            f"method × noise {_told(both)}."
+            f"{compared} under {values.shape[2]} levels of noise, {windows} windows common to all: "
+            f"method {_told(method)}; noise {_told(noise)}; method × noise {_told(both)}."
         ),
         short=(
             f"Noise of the {varied} {'costs' if _found(both.p) else 'was not seen to cost'} some methods more than "

@@ -8,11 +8,12 @@ from typing import Final
 import numpy as np
 
 from kinefuse.evaluation.floor import MEAN_POSE
-from kinefuse.metrics.angles import mean_of_valid
 from kinefuse.study.levels import BOTH, REFERENCE, find, in_words, is_faultless, noise_in_words
-from kinefuse.study.means import Results, mean_movement_errors, people_of
+from kinefuse.study.means import Results, people_of
 from kinefuse.study.naming import INPUTS, title
+from kinefuse.study.pairs import pair_of
 from kinefuse.study.plan import Setting, seen_of, sees
+from kinefuse.study.ranking import Ranked, mean_error, ranking
 from kinefuse.study.relation import Relation, p_in_words
 from kinefuse.study.relations import MOUNTINGS, NOISY, POINTS
 from kinefuse.study.tables import FUSED, SINGLE
@@ -68,28 +69,22 @@ def conclusions(results: Results, settings: Sequence[Setting], found: Sequence[R
     ]
 
 
-def mean_errors(results: Results, setting: Setting) -> dict[str, float]:
-    """Return each method's mean error, degrees, on the windows that all could use, the least first."""
-    methods = results.estimators(setting.name)
-    windows = results.windows(setting.name, *methods)
-    errors = {m: float(mean_of_valid(mean_movement_errors(results.cells(setting.name, m, windows)))) for m in methods}
-    known = {method: error for method, error in errors.items() if np.isfinite(error)}
-    return dict(sorted(known.items(), key=lambda item: item[1]))
-
-
 def _most_accurate(results: Results, settings: Sequence[Setting]) -> list[Conclusion]:
     said = []
     for sigma, level in (REFERENCE, BOTH):
         setting = find(settings, sigma, level)
-        errors = mean_errors(results, setting) if setting is not None else {}
-        if len(errors) > 1:
-            best = title(next(iter(errors)))
-            said.append(
-                Conclusion(
-                    PLAIN, f"{_capital(noise_in_words(sigma, level))}: {best} is best", _capital(_listed(errors)) + "."
-                )
-            )
+        found = ranking(results, setting.name) if setting is not None else []
+        if len(found) > 1:
+            heading = f"{_capital(noise_in_words(sigma, level))}: {title(found[0].method)} is best"
+            said.append(Conclusion(PLAIN, heading, f"{_capital(_listed(found))}.{_how_ranked(found)}"))
     return said
+
+
+def _how_ranked(found: Sequence[Ranked]) -> str:
+    """Return by what methods stand in this order where their means are not of the same windows."""
+    if not any(one.is_partial for one in found):
+        return ""
+    return " Their order is by comparisons of two at a time, on the windows that both have."
 
 
 def _best_for_inputs(results: Results, settings: Sequence[Setting]) -> list[Conclusion]:
@@ -99,8 +94,8 @@ def _best_for_inputs(results: Results, settings: Sequence[Setting]) -> list[Conc
         ranks = {}
         for sigma, level in levels:
             setting = find(settings, sigma, level)
-            errors = mean_errors(results, setting) if setting is not None else {}
-            own = {method: error for method, error in errors.items() if INPUTS.get(method) == seen}
+            methods = [method for method, inputs in INPUTS.items() if inputs == seen]
+            own = ranking(results, setting.name, methods) if setting is not None else []
             if len(own) > 1:
                 ranks[_varied(seen, sigma, level)] = own
         if ranks:
@@ -108,12 +103,12 @@ def _best_for_inputs(results: Results, settings: Sequence[Setting]) -> list[Conc
     return said
 
 
-def _ranked(heading: str, ranks: Mapping[str, Mapping[str, float]]) -> Conclusion:
-    """Return who is best where; `ranks` has by noise the errors of each method, the least first."""
+def _ranked(heading: str, ranks: Mapping[str, Sequence[Ranked]]) -> Conclusion:
+    """Return who is best where; `ranks` has the methods by noise, the best first."""
     details = tuple(f"{_capital(where)}: {_listed(own)}" for where, own in ranks.items())
     best: dict[str, list[str]] = {}
     for where, own in ranks.items():
-        best.setdefault(next(iter(own)), []).append(where)
+        best.setdefault(own[0].method, []).append(where)
     if len(best) == 1:
         method = next(iter(best))
         return Conclusion(PLAIN, f"{heading}: {title(method)} throughout", f"{_capital(_spans(ranks))}.", details)
@@ -123,14 +118,15 @@ def _ranked(heading: str, ranks: Mapping[str, Mapping[str, float]]) -> Conclusio
     return Conclusion(PLAIN, f"{heading}: it depends on the noise", f"{text} {_capital(_spans(ranks))}.", details)
 
 
-def _listed(errors: Mapping[str, float]) -> str:
-    return ", ".join(f"{title(method)} {error:.1f}°" for method, error in errors.items())
+def _listed(found: Sequence[Ranked]) -> str:
+    return ", ".join(one.told for one in found)
 
 
-def _spans(ranks: Mapping[str, Mapping[str, float]]) -> str:
+def _spans(ranks: Mapping[str, Sequence[Ranked]]) -> str:
     """Return the least and the greatest error of each method over the levels of noise."""
-    methods = dict.fromkeys(method for own in ranks.values() for method in own)
-    errors = {method: [own[method] for own in ranks.values() if method in own] for method in methods}
+    errors: dict[str, list[float]] = {}
+    for one in (one for own in ranks.values() for one in own):
+        errors.setdefault(one.method, []).append(one.error_deg)
     return "; ".join(f"{title(method)} {_from_to(found, 1)}°" for method, found in errors.items())
 
 
@@ -207,30 +203,39 @@ def _cost_of_noise(results: Results, settings: Sequence[Setting]) -> list[Conclu
         ends = [setting for setting in (find(settings, *level) for level in levels) if setting is not None]
         if len(ends) < 2:
             continue
-        first, last = mean_errors(results, ends[0]), mean_errors(results, ends[-1])
-        seeing = [m for m in first if m in last and seen_of(ends[0], sees(m)) != seen_of(ends[-1], sees(m))]
-        seeing = [method for method in seeing if method != MEAN_POSE]
-        touched = {method: last[method] - first[method] for method in seeing}
-        if len(touched) < 2:
+        costs = _costs(results, ends[0], ends[-1])
+        if len(costs) < 2:
             continue
-        order = sorted(touched, key=lambda method: touched[method])
-        told = "; ".join(f"{title(m)} {first[m]:.1f}° to {last[m]:.1f}°" for m in order)
+        order = sorted(costs, key=lambda method: costs[method][1] - costs[method][0])
+        told = "; ".join(f"{title(m)} {costs[m][0]:.1f}° to {costs[m][1]:.1f}°" for m in order)
         span = f"from {in_words(ends[0])} to {in_words(ends[-1])}"
         heading = f"{what} cost {title(order[0])} least and {title(order[-1])} most"
         said.append(Conclusion(PLAIN, heading, f"{_capital(span)}: {told}."))
     return said
 
 
+def _costs(results: Results, first: Setting, last: Setting) -> dict[str, tuple[float, float]]:
+    """Return the errors under two settings of each method that sees them differ, on its windows of both."""
+    costs = {}
+    for method in results.estimators(first.name):
+        common = set(results.windows(first.name, method)) & set(results.windows(last.name, method))
+        if method != MEAN_POSE and common and seen_of(first, sees(method)) != seen_of(last, sees(method)):
+            before, after = (mean_error(results, end.name, method, sorted(common)) for end in (first, last))
+            costs[method] = before, after
+    return {method: ends for method, ends in costs.items() if np.isfinite(ends).all()}
+
+
 def _faults(results: Results, settings: Sequence[Setting]) -> list[Conclusion]:
     """Under which faults fusion is still the best network, and where it is not."""
     cases: list[tuple[float, str]] = []
     for setting in settings:
-        errors = {} if is_faultless(setting) else mean_errors(results, setting)
-        rivals = [name for name in SINGLE if name in errors]
-        if FUSED in errors and rivals:
-            rival = min(rivals, key=lambda name: errors[name])
-            line = f"{in_words(setting)} ({errors[FUSED]:.1f}° against {errors[rival]:.1f}° of {title(rival)})"
-            cases.append((errors[rival] - errors[FUSED], line))
+        pairs = (
+            {} if is_faultless(setting) else {rival: pair_of(results, setting.name, FUSED, rival) for rival in SINGLE}
+        )
+        means = {rival: pair.means for rival, pair in pairs.items() if pair is not None and np.isfinite(pair.ratio)}
+        if means:
+            rival, (fused, alone) = min(means.items(), key=lambda item: item[1][1] - item[1][0])
+            cases.append((alone - fused, f"{in_words(setting)} ({fused:.1f}° against {alone:.1f}° of {title(rival)})"))
     if not cases:
         return []
     cases.sort()

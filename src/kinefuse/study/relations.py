@@ -1,7 +1,8 @@
 """The paper's relations between methods, measured: each holds, does not hold, or was not measured.
 
-What is not measured never counts as holding. Tests are paired at joint × degree of freedom, as in the paper, and beside
-that at people, which are the only independent samples; the first is the easier one to pass.
+What is not measured never counts as holding. Two methods are compared on the windows that these two have,
+whatever others have. Tests are paired at joint × degree of freedom, as in the paper, and beside that at people, which
+are the only independent samples; the first is the easier one to pass.
 """
 
 from collections.abc import Sequence

@@ -1,12 +1,14 @@
 """Tidy tables of the study: one line a thing, as CSV, for any statistics program.
 
-Where methods stand beside each other they are judged on the same windows: those of a setting that every method with a
-result could use. The columns ``windows`` and ``windows_own`` say how many these are, and how many the method could use.
+A mean is of all windows of which the method has a result; the column ``windows`` counts them, ``windows_setting`` those
+of which any method has one. Means of different windows do not compare: the table ``pairs`` and the relations set two
+methods beside each other on the windows that both have.
 """
 
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +23,10 @@ from kinefuse.metrics.groups import GROUPS, PAIRED_COORDINATES, group_of, joint_
 from kinefuse.study.cells import Cell
 from kinefuse.study.levels import level_mm, sigma_deg
 from kinefuse.study.means import Results, group_value, mean_and_sd, mean_movement_errors, people_of, person_values
+from kinefuse.study.naming import ordered
+from kinefuse.study.pairs import pair_of
 from kinefuse.study.plan import Setting
+from kinefuse.study.ranking import all_windows
 from kinefuse.study.relation import relation_rows
 from kinefuse.study.relations import relations
 from kinefuse.study.scored import GROUP_METRICS, MOVEMENTS, Scored, movements_of
@@ -56,6 +61,7 @@ def all_tables(results: Results, settings: Sequence[Setting]) -> dict[str, list[
         "joints": joint_rows(results, settings),
         "activities": activity_rows(results, settings),
         "subjects": subject_rows(results, settings),
+        "pairs": pair_rows(results, settings),
         "gain": gain_rows(results, settings),
         "relations": relation_rows(relations(results, settings)),
         "failures": failure_rows(results),
@@ -79,12 +85,11 @@ def _shown(value: str | float | int | None) -> str:
 
 
 def _methods(results: Results, settings: Sequence[Setting]) -> Iterator[tuple[Row, list[Scored]]]:
-    """Yield of each setting and estimator what stands in front of its rows, and its cells on common windows."""
+    """Yield of each setting and estimator what stands in front of its rows, and its cells."""
     for setting in settings:
-        estimators = results.estimators(setting.name)
-        common = results.windows(setting.name, *estimators)
-        for estimator in estimators:
-            used = results.cells(setting.name, estimator, common)
+        everything = all_windows(results, setting.name)
+        for estimator in results.estimators(setting.name):
+            used = results.cells(setting.name, estimator)
             front: Row = {
                 "setting": setting.name,
                 "family": setting.family,
@@ -94,8 +99,8 @@ def _methods(results: Results, settings: Sequence[Setting]) -> Iterator[tuple[Ro
                 "amount": setting.amount,
                 "estimator": estimator,
                 "people": len(people_of(used)),
-                "windows": len(common),
-                "windows_own": len(results.cells(setting.name, estimator)),
+                "windows": len(used),
+                "windows_setting": len(everything),
             }
             yield front, used
 
@@ -193,6 +198,19 @@ def _errors(cells: Sequence[Scored], group: str) -> Row:
         row[metric], row[f"{metric}_sd"] = group_value(cells, metric, group)
     over = mean_and_sd(mean_movement_errors(cells)[movements_of(group)])
     return row | {"movements_rmse_deg": over[0], "movements_rmse_deg_sd": over[1]}
+
+
+def pair_rows(results: Results, settings: Sequence[Setting]) -> list[Row]:
+    """Return the mean errors of any two methods of a setting on the windows that both have, and their ratio."""
+    rows: list[Row] = []
+    for setting in settings:
+        for first, second in combinations(ordered(results.estimators(setting.name)), 2):
+            pair = pair_of(results, setting.name, first, second)
+            if pair is not None:
+                row: Row = {"setting": setting.name, "first": first, "second": second}
+                row |= {"people": len(pair.people), "windows": pair.windows}
+                rows.append(row | {"first_deg": pair.means[0], "second_deg": pair.means[1], "ratio": pair.ratio})
+    return rows
 
 
 def gain_of_fusion(results: Results, setting: str) -> dict[str, np.ndarray] | None:
