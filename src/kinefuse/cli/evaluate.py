@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from kinefuse.evaluation.scores import ClipScore
 
 OPTIMISED: Final = ("smplify3d:paper", "smplify3d")
-"""These and the networks that are shipped are compared if none is named."""
+"""These and the networks that are shipped are compared if none is named, without those that look at silhouettes: to
+make these takes long."""
 
 
 def evaluate(
@@ -110,9 +111,11 @@ def evaluate(
 
 def _default_estimators() -> list[str]:
     from kinefuse.estimators.network_answers import is_shipped
+    from kinefuse.estimators.registry import NEEDS_SILHOUETTES
     from kinefuse.models.weights import NETWORKS
 
-    return [*OPTIMISED, *(name for name in NETWORKS if is_shipped(name))]
+    from_points = [name for name in NETWORKS if name not in NEEDS_SILHOUETTES]
+    return [*OPTIMISED, *(name for name in from_points if is_shipped(name))]
 
 
 def _failure_lines(failures: "Sequence[Failure]") -> list[str]:

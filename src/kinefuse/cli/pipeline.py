@@ -80,7 +80,7 @@ def run_trial(
     """
     trial, tell = Path(trial), progress or silent
     out = trial / "result" if out is None else Path(out)
-    from kinefuse.estimators.registry import choose_estimator, make_estimator
+    from kinefuse.estimators.registry import NEEDS_SILHOUETTES, base_name, choose_estimator, make_estimator
     from kinefuse.formats.trial import read_trial, require_trial
     from kinefuse.vision.detectors import choose_detector
 
@@ -95,7 +95,8 @@ def run_trial(
     truth = read_truth(trial)
     require_two_views(recording)
     name, reason = (estimator, "It was asked for.") if chosen else choose_estimator(recording)
-    prepared = prepare(recording, refine_cameras=refine_cameras, detector=detector, progress=tell)
+    mattes = base_name(name) in NEEDS_SILHOUETTES
+    prepared = prepare(recording, refine_cameras=refine_cameras, detector=detector, progress=tell, mattes=mattes)
     tell(f"estimating with {name}", 0, 0)
     motion = (chosen or make_estimator(name)).estimate(prepared.recording)
     tell("writing the result", 0, 0)
@@ -124,7 +125,9 @@ def read_truth(trial: Path) -> Motion | None:
     return read_motion(trial / TRUTH)
 
 
-def prepare(recording: Recording, *, refine_cameras: bool, detector: str, progress: Progress) -> Prepared:
+def prepare(
+    recording: Recording, *, refine_cameras: bool, detector: str, progress: Progress, mattes: bool = False
+) -> Prepared:
     """Detect the person in videos, and measure joint centres, where the recording does not have them yet.
 
     Parameters
@@ -132,6 +135,8 @@ def prepare(recording: Recording, *, refine_cameras: bool, detector: str, progre
     recording
     refine_cameras, detector, progress
         As in `run_trial`.
+    mattes
+        Whether the estimator looks at silhouettes.
 
     Raises
     ------
@@ -142,11 +147,13 @@ def prepare(recording: Recording, *, refine_cameras: bool, detector: str, progre
     from kinefuse.inertial.checks import check_imus
 
     findings = check_imus(recording.imus)
-    if recording.joint_centers is not None or len(seeing_views(recording)) < 2:
+    to_measure = recording.joint_centers is None and len(seeing_views(recording)) >= 2
+    if to_measure or mattes:
+        recording, detected = _detect(recording, detector, progress, mattes)
+        findings = [*detected, *findings]
+    if not to_measure:
         require_human_size(recording.joint_centers, "the file's header")
-        return Prepared(recording=recording, findings=[*_left_out(recording), *findings])
-    recording, detected = _detect(recording, detector, progress)
-    findings = [*detected, *findings]
+        return Prepared(recording=recording, findings=[*([] if mattes else _left_out(recording)), *findings])
     progress("measuring joint centres", 0, 0)
     from kinefuse.vision.preparation import measure_joint_centers
 
@@ -210,13 +217,17 @@ def _left_out(recording: Recording) -> list[Finding]:
     return [Finding("info", "cameras", "A single camera measures nothing in 3-D, so it was not looked at.")]
 
 
-def _detect(recording: Recording, detector: str, progress: Progress) -> tuple[Recording, list[Finding]]:
-    if not any(view.video is not None and view.keypoints is None for view in recording.views):
+def _detect(recording: Recording, detector: str, progress: Progress, mattes: bool) -> tuple[Recording, list[Finding]]:
+    looked_at = [view for view in recording.views if view.video is not None]
+    if not any(view.keypoints is None or (mattes and view.silhouettes is None) for view in looked_at):
         return with_rates(recording), []
     from kinefuse.vision.detection import detect_recording
 
     recording, findings = detect_recording(
-        recording, detector=detector, progress=lambda camera, done, total: progress(f"looking at {camera}", done, total)
+        recording,
+        detector=detector,
+        mattes=mattes,
+        progress=lambda camera, done, total: progress(f"looking at {camera}", done, total),
     )
     return with_rates(recording), findings
 
@@ -247,13 +258,13 @@ def _write(
     from kinefuse.body.models import load_anny
     from kinefuse.cli.quality import make_quality
     from kinefuse.cli.truth import compare_with_truth
-    from kinefuse.estimators.registry import WITHOUT_PLACE
+    from kinefuse.estimators.registry import WITHOUT_PLACE, base_name
     from kinefuse.formats.results import write_result
     from kinefuse.report.page import render_report
 
     body = load_anny() if motion.body_name == load_anny().name else None
     name, reason, seed = made
-    no_place = name in WITHOUT_PLACE
+    no_place = base_name(name) in WITHOUT_PLACE
     seen = replace(prepared.recording, views=(), joint_centers=None) if no_place else prepared.recording
     quality = make_quality(
         motion,

@@ -1,13 +1,17 @@
 """Estimators by name, and the choice among them."""
 
 import difflib
+import re
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from kinefuse.body.markers import recognise_markers
 from kinefuse.conventions import IMU_SITES
 from kinefuse.errors import KinefuseError
 from kinefuse.estimators.base import Estimator
+from kinefuse.estimators.deepfuse import VISION, DeepFuseEstimator, vision_only
 from kinefuse.estimators.fusion_optimisation import FusionOptimisation
 from kinefuse.estimators.fusion_optimisation import paper_preset as paper_fusion
 from kinefuse.estimators.imu_kinematics import ImuKinematics
@@ -26,6 +30,8 @@ ESTIMATORS: dict[str, Callable[[], Estimator]] = {
     "imu-kinematics": ImuKinematics,
     "fusion-optimisation": FusionOptimisation,
     "fusion-optimisation:paper": paper_fusion,
+    "deepfuse": DeepFuseEstimator,
+    VISION: vision_only,
 }
 """Name, or ``name:preset``, to what builds the estimator."""
 
@@ -44,20 +50,39 @@ CAMERAS_SUFFICE: Final = (
 WITHOUT_PLACE: Final = frozenset({"imunet", "imu-kinematics"})
 """Those that know neither place nor heading, so that neither can be compared with what cameras saw."""
 
+NEEDS_SILHOUETTES: Final = frozenset({"deepfuse", VISION})
+"""Those that look at the person's outline, not at points."""
+
+
+def base_name(name: str) -> str:
+    """Return the name of an estimator without its preset or its file."""
+    return re.split("[:=]", name)[0]
+
 
 def make_estimator(name: str) -> Estimator:
-    """Return the estimator called `name`.
+    """Return the estimator called `name`; ``NAME=FILE`` takes a network's weights from a file.
 
     Raises
     ------
     KinefuseError
-        If there is none; the sentence names the nearest.
+        If there is none, where the sentence names the nearest, or its weights cannot be read.
     """
+    name, _, file = name.partition("=")
     if name not in ESTIMATORS:
         near = difflib.get_close_matches(name, ESTIMATORS, n=1, cutoff=0.3)
         hint = f"did you mean {near[0]!r}? " if near else ""
         raise KinefuseError(f"No estimator is called {name!r}; {hint}There are: {', '.join(ESTIMATORS)}.")
-    return ESTIMATORS[name]()
+    return _with_weights(name, ESTIMATORS[name](), Path(file)) if file else ESTIMATORS[name]()
+
+
+def _with_weights(name: str, estimator: Estimator, path: Path) -> Estimator:
+    """Return the estimator of a network with weights that somebody trained."""
+    from kinefuse.models.weights import NETWORKS, load_network
+
+    network = "deepfuse" if name == VISION else name
+    if network not in NETWORKS:
+        raise KinefuseError(f"{name} has no weights to take from {path}; {', '.join([*NETWORKS, VISION])} have.")
+    return replace(estimator, network=load_network(network, path))  # type: ignore[type-var]
 
 
 def choose_estimator(recording: Recording) -> tuple[str, str]:

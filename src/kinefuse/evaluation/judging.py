@@ -1,19 +1,19 @@
 """Estimators on clips: every one gets the very same recording of each clip, and is compared with the same truth."""
 
 import random
-import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from kinefuse.errors import KinefuseError
 from kinefuse.estimators.base import Estimator
-from kinefuse.estimators.registry import WITHOUT_PLACE, make_estimator
+from kinefuse.estimators.registry import NEEDS_SILHOUETTES, WITHOUT_PLACE, base_name, make_estimator
 from kinefuse.evaluation.floor import MEAN_POSE, MeanPose
 from kinefuse.evaluation.material import Clip, Progress
 from kinefuse.evaluation.others import OtherResult, common_span, during
@@ -119,24 +119,49 @@ def _one_thread() -> None:
 
 def judge(job: Job) -> tuple[list[ClipScore], list[Failure]]:
     """Return the errors of each estimator on one recording, or why one could not use it."""
+    with TemporaryDirectory(prefix="kinefuse-mattes-") as folder:
+        recording, span = _recorded(job, Path(folder))
+        return _judged(job, recording, span)
+
+
+def _recorded(job: Job, folder: Path) -> tuple[Recording, tuple[float, float]]:
+    """Return the recording of a clip, and the seconds that all are judged over.
+
+    Mattes are made only for those who need them, of a part of the clip, and are kept in `folder`.
+    """
+    clip, conditions, span = job.clip, job.conditions, common_span(job.others)
+    if conditions is None:
+        return measured(clip.recording), span
+    recording = make_recording(clip, conditions)
+    if not NEEDS_SILHOUETTES & {base_name(name) for name in job.estimators}:
+        return recording, span
+    from kinefuse.evaluation.filmed_mattes import filmed_mattes
+
+    seen = filmed_mattes(clip, conditions.seed)
+    recording = replace(recording, cameras=seen.cameras, views=seen.stored(folder))
+    return recording, (float(seen.time[0]), float(seen.time[-1]))
+
+
+def _judged(job: Job, recording: Recording, span: tuple[float, float]) -> tuple[list[ClipScore], list[Failure]]:
     clip, conditions = job.clip, job.conditions
-    recording = measured(clip.recording) if conditions is None else make_recording(clip, conditions)
     error_mm = None if conditions is None else 1000.0 * point_error_m(clip, recording, conditions)
     scores = []
     others = {other.name: other for other in job.others}
     for name in (*job.estimators, *others):
         seed_generators(0 if conditions is None else conditions.seed)
         try:
-            scores.append(_score(job, others.get(name) or name, recording, error_mm))
+            scores.append(_score(job, others.get(name) or name, recording, error_mm, span))
         except KinefuseError as problem:  # the clip counts for nobody then
             return [], [Failure(clip.subject, clip.name, _noise(conditions), name, str(problem))]
     return scores, []
 
 
-def _score(job: Job, method: str | OtherResult, recording: Recording, error_mm: float | None) -> ClipScore:
+def _score(
+    job: Job, method: str | OtherResult, recording: Recording, error_mm: float | None, span: tuple[float, float]
+) -> ClipScore:
     name = method if isinstance(method, str) else method.name
     motion, heading_is_free = _estimated(method, recording)
-    motion = during(motion, common_span(job.others))
+    motion = during(motion, span)
     comparison = compare_motions(motion, job.clip.truth, align_heading=heading_is_free)
     level_m = None if job.conditions is None else job.conditions.level_m
     return ClipScore(
@@ -165,7 +190,7 @@ def _noise(conditions: Conditions | None) -> str:
 
 def knows_no_heading(name: str, recording: Recording) -> bool:
     """Return whether an estimator cannot know heading and place, so that one constant of each is forgiven."""
-    return re.split("[:=]", name)[0] in WITHOUT_PLACE or (name == MEAN_POSE and recording.joint_centers is None)
+    return base_name(name) in WITHOUT_PLACE or (name == MEAN_POSE and recording.joint_centers is None)
 
 
 @cache
@@ -179,23 +204,7 @@ def estimator_called(name: str) -> Estimator:
     """
     if name == MEAN_POSE:
         return MeanPose()
-    kind, _, file = name.partition("=")
-    return with_weights(kind, make_estimator(kind), Path(file)) if file else make_estimator(kind)
-
-
-def with_weights(name: str, estimator: Estimator, path: Path) -> Estimator:
-    """Return the estimator of a network with weights that somebody trained.
-
-    Raises
-    ------
-    KinefuseError
-        If the estimator has no network, or the file does not hold its weights.
-    """
-    from kinefuse.models.weights import NETWORKS, load_network
-
-    if name not in NETWORKS:
-        raise KinefuseError(f"{name} has no weights to take from {path}; {', '.join(NETWORKS)} have.")
-    return replace(estimator, network=load_network(name, path))  # type: ignore[type-var]
+    return make_estimator(name)
 
 
 def measured(recording: Recording | None) -> Recording:

@@ -1,0 +1,159 @@
+"""What DeepFuse says of silhouettes: volumes are built and answered part by part, for trials of any length."""
+
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Final, Protocol
+
+import numpy as np
+import torch
+
+from kinefuse.conventions import JOINTS
+from kinefuse.errors import KinefuseError
+from kinefuse.estimators.network_answers import is_shipped
+from kinefuse.estimators.silhouettes import Silhouettes
+from kinefuse.models.deepfuse import DeepFuse, DeepFuseConfig, VolumeAnswer, for_inference
+from kinefuse.vision.performer import find_performer
+from kinefuse.vision.volumes import VoxelTable, build_volumes, probabilistic_hull
+
+PART: Final = 32
+"""Frames whose volumes are in memory at once: 67 MB for eight cameras."""
+
+BATCH: Final = 8
+
+
+class VolumeNetwork(Protocol):
+    """A trained network: volumes in, and orientations of bones where there are any; joints out."""
+
+    config: DeepFuseConfig
+
+    def __call__(
+        self, volumes: torch.Tensor, orientations: torch.Tensor | None = None, worn: torch.Tensor | None = None
+    ) -> VolumeAnswer:
+        """Return what it says of B volumes, see `models.deepfuse.DeepFuse.forward`."""
+        ...
+
+
+def shipped_deepfuse(name: str) -> VolumeNetwork:
+    """Return the network of an estimator that comes with the package, ready to answer.
+
+    Raises
+    ------
+    KinefuseError
+        If its weights are missing.
+    """
+    if not has_weights(name):
+        raise KinefuseError(
+            f"{name} needs trained weights, and this installation has none; train them with `kinefuse train deepfuse` "
+            f"and name the file: --estimator {name}=FILE."
+        )
+    return read_deepfuse(Path(str(files("kinefuse.models") / f"{_stem(name)}.safetensors")))
+
+
+def has_weights(name: str) -> bool:
+    """Return whether the weights of `deepfuse` or `deepfuse-vision` are part of this installation."""
+    return is_shipped(_stem(name))
+
+
+def _stem(name: str) -> str:
+    return name.replace("-", "_")
+
+
+@cache
+def read_deepfuse(path: Path) -> DeepFuse:
+    """Return the network whose weights are in a file.
+
+    Raises
+    ------
+    FormatError
+        If the file does not hold any.
+    """
+    from kinefuse.models.weights import load_network
+
+    network = load_network("deepfuse", path)
+    assert isinstance(network, DeepFuse)
+    return network
+
+
+@dataclass(frozen=True)
+class Performer:
+    """Silhouettes with the place of the person whom they show.
+
+    Attributes
+    ----------
+    seen
+    table : of the rig's voxels
+    centres : (T, 3) metres, world; NaN where fewer than two cameras show a person, or they do not agree on a place
+    """
+
+    seen: Silhouettes
+    table: VoxelTable
+    centres: np.ndarray
+
+    @property
+    def known(self) -> np.ndarray:
+        """(T,) true where the performer is found."""
+        return np.asarray(np.isfinite(self.centres).all(axis=1))
+
+
+def found_performer(seen: Silhouettes, estimator: str) -> Performer:
+    """Return where the performer is.
+
+    Raises
+    ------
+    KinefuseError
+        If nobody is found in any frame.
+    """
+    table = VoxelTable(seen.cameras, seen.mattes)
+    performer = Performer(seen, table, find_performer(table, seen.mattes, seen.rows))
+    if not performer.known.any():
+        raise KinefuseError(
+            f"{estimator} found nobody: in no frame do two cameras' silhouettes show a person at one place; check that "
+            "calibration.toml belongs to them, that camera names are not exchanged, and start_s of each camera."
+        )
+    return performer
+
+
+def ready(network: VolumeNetwork) -> VolumeNetwork:
+    """Return a network that answers as fast as it can."""
+    return for_inference(network) if isinstance(network, DeepFuse) else network
+
+
+@torch.inference_mode()
+def joints_of(
+    network: VolumeNetwork,
+    performer: Performer,
+    frames: np.ndarray,
+    orientations: np.ndarray | None = None,
+    worn: np.ndarray | None = None,
+) -> np.ndarray:
+    """Return joints (N, 22, 3) metres, world, of some frames (N,); NaN where the performer is not found.
+
+    Parameters
+    ----------
+    network : which `ready` made
+    performer
+    frames : their numbers
+    orientations, worn : (N, 13, 3, 3) and (N, 13) of these frames, as the network takes them; None for none
+    """
+    out = np.full((len(frames), len(JOINTS), 3), np.nan)
+    places = np.flatnonzero(performer.known[frames])
+    for start in range(0, len(places), PART):
+        part = places[start : start + PART]
+        at = frames[part]
+        built = build_volumes(performer.table, performer.seen.mattes, performer.centres[at], performer.seen.rows[at])
+        for first in range(0, len(part), BATCH):
+            rows = slice(first, first + BATCH)
+            told = [None if a is None else torch.as_tensor(a[part[rows]]) for a in (orientations, worn)]
+            told[0] = None if told[0] is None else told[0].float()
+            answer = network(_input(built.channels[rows], network.config.channels), *told)
+            out[part[rows]] = answer.joints.double().numpy() + built.centres[rows, None]
+    return out
+
+
+def _input(channels: np.ndarray, wanted: int) -> torch.Tensor:
+    """Return volumes as the network takes them: a channel a camera, or one probabilistic hull."""
+    if wanted == 1:
+        return torch.from_numpy(probabilistic_hull(channels)[:, None])
+    return torch.from_numpy(channels.view(np.uint8))

@@ -1,0 +1,141 @@
+"""Silhouettes of a true motion: a dressed body before cameras all around, as DeepFuse's training has them.
+
+The body wears what chance gives it and its mattes get the faults of `synthesis.matte_noise`; rig, clothes and faults
+depend on the seed and the clip's name alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+
+from kinefuse.conventions import KEYPOINTS
+from kinefuse.evaluation.material import Clip, middle, stable_rng
+from kinefuse.metrics.compare import motion_at
+from kinefuse.motion import Motion
+from kinefuse.recordings import Camera, View
+from kinefuse.synthesis.dressed import draw_garments, dress, faces, pose_vertices, rest_vertices
+from kinefuse.synthesis.matte_noise import MatteFaults, spoil
+from kinefuse.synthesis.outlines import render_mattes
+from kinefuse.synthesis.rigs import random_place, random_rig
+from kinefuse.vision.cache import DetectionCache, VideoDetections
+from kinefuse.vision.cameras import project
+from kinefuse.vision.mattes import Mattes, pack_mattes
+
+MATTES_HZ: Final = 25.0
+LONGEST_S: Final = 4.0
+"""How much of a clip is filmed, its middle: eight cameras and a network on one frame take a tenth of a second."""
+
+CAMERAS: Final = 8
+WHOLE: Final = 0.98
+"""Share of the body's surface that a camera sees of a whole person, as in training."""
+
+
+@dataclass(frozen=True)
+class FilmedMattes:
+    """Mattes of V cameras at T times.
+
+    Attributes
+    ----------
+    cameras : their pixels are the mattes' cells
+    mattes : of each
+    time : (T,) seconds
+    partial : (T,) true where some camera does not see the whole person
+    """
+
+    cameras: tuple[Camera, ...]
+    mattes: tuple[Mattes, ...]
+    time: np.ndarray
+    partial: np.ndarray
+
+    def stored(self, folder: Path) -> tuple[View, ...]:
+        """Write the mattes to files in a folder, as the detector keeps its own, and return the views of them."""
+        cache, frames = DetectionCache(folder), len(self.time)
+        views = []
+        for camera, mattes in zip(self.cameras, self.mattes, strict=True):
+            kept = VideoDetections(
+                size=camera.size,
+                rate_hz=MATTES_HZ,
+                pixels=np.full((frames, 1, len(KEYPOINTS), 2), np.nan),
+                confidence=np.zeros((frames, 1, len(KEYPOINTS))),
+                mattes=mattes.packed,
+            )
+            views.append(
+                View(
+                    camera=camera.name,
+                    rate_hz=MATTES_HZ,
+                    start_s=float(self.time[0]),
+                    silhouettes=cache.store(camera.name, "filmed", kept),
+                    image_scale=1.0,
+                    image_offset_px=(0.0, 0.0),
+                )
+            )
+        return tuple(views)
+
+
+def filmed_mattes(clip: Clip, seed: int, cameras: int | None = CAMERAS, longest_s: float = LONGEST_S) -> FilmedMattes:
+    """Return what cameras around a person see of the middle of a clip.
+
+    Parameters
+    ----------
+    clip : without a recording of its own
+    seed : of rig, clothes and faults
+    cameras : how many; None draws 4 to 8
+    longest_s : how much is filmed
+    """
+    rng = stable_rng(seed, "mattes", clip.subject, clip.name)
+    truth = middle(clip, longest_s).truth
+    motion = motion_at(truth, truth.time[0] + np.arange(int(np.ptp(truth.time) * MATTES_HZ + 1e-6) + 1) / MATTES_HZ)
+    rig = _around(random_rig(rng, cameras), motion, rng)
+    vertices = _surfaces(motion, torch.Generator().manual_seed(int(rng.integers(2**62))))
+    partial = np.stack([_seen_share(camera, vertices) < WHOLE for camera in rig]).any(axis=0)
+    clean = render_mattes(rig, vertices, faces().numpy())
+    return FilmedMattes(rig, _spoiled(rig, clean, motion, rng), motion.time, partial)
+
+
+def _around(rig: Sequence[Camera], motion: Motion, rng: np.random.Generator) -> tuple[Camera, ...]:
+    """Return the rig moved so that the middle of the way is anywhere on its floor."""
+    root = motion.positions[:, 0]
+    shift = (root.min(0) + root.max(0)) / 2 * (1.0, 0.0, 1.0) - random_place(rig, rng)
+    return tuple(replace(c, translation=c.translation - c.R_camera_world @ shift) for c in rig)
+
+
+def _surfaces(motion: Motion, draw: torch.Generator) -> np.ndarray:
+    """Return the surfaces (T, V, 3) of the moving person in clothes, metres, world."""
+    shape = torch.zeros(1, 10)
+    if motion.body_name == "anny":
+        shape[0, : len(motion.shape[:10])] = torch.as_tensor(motion.shape[:10])
+    rest = torch.as_tensor(motion.rest_positions, dtype=torch.float32)[None]
+    clothed = dress(rest_vertices(shape, rest), draw_garments(1, draw), draw)
+    frames = len(motion.time)
+    # About the root, so that single precision is enough anywhere in the world.
+    root = motion.positions[:, :1]
+    R, places = (torch.as_tensor(a, dtype=torch.float32) for a in (motion.R_world_segment, motion.positions - root))
+    posed = pose_vertices(clothed.expand(frames, -1, -1), rest.expand(frames, -1, -1), R, places)
+    return posed.numpy() + root
+
+
+def _seen_share(camera: Camera, vertices: np.ndarray) -> np.ndarray:
+    """Return which share (T,) of the surface's corners (T, V, 3) lies within the image."""
+    cells = project(camera, vertices)
+    return np.asarray(((cells > -0.5) & (cells < np.array(camera.size) - 0.5)).all(-1).mean(-1))
+
+
+def _spoiled(
+    rig: Sequence[Camera], clean: Sequence[Mattes], motion: Motion, rng: np.random.Generator
+) -> tuple[Mattes, ...]:
+    """Return mattes with the faults of segmentation, drawn anew in every frame."""
+    joints = [project(camera, motion.positions) for camera in rig]
+    away = [np.linalg.norm(camera.centre - motion.positions[:, 0], axis=-1) for camera in rig]
+    images: list[list[np.ndarray]] = [[] for _ in rig]
+    for frame in range(len(motion.time)):
+        now = [mattes.frames(frame, frame + 1)[0] for mattes in clean]
+        scales = [float(camera.matrix[0, 0] / far[frame]) for camera, far in zip(rig, away, strict=True)]
+        spoil(now, [points[frame] for points in joints], scales, rng, MatteFaults())
+        for kept, image in zip(images, now, strict=True):
+            kept.append(image)
+    packed = [pack_mattes(kept, mattes.size) for kept, mattes in zip(images, clean, strict=True)]
+    return tuple(replace(mattes, packed=bits) for mattes, bits in zip(clean, packed, strict=True))
