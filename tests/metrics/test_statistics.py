@@ -2,6 +2,8 @@
 
 import sys
 from dataclasses import replace
+from itertools import combinations, product
+from math import erf, log, sqrt
 
 import numpy as np
 import pytest
@@ -32,7 +34,10 @@ LISTS = hnp.arrays(float, PERSONS, elements=st.floats(-50, 50).map(lambda x: rou
 
 
 def test_student_1908_paired() -> None:
-    """R's documentation of ``sleep`` gives t = -4.0621, df = 9, p = 0.002833, 95 % from -2.4598858 to -0.7001142."""
+    """R's ``t.test(extra ~ group, data = sleep, paired = TRUE)`` as printed by Meys and de Vries, "R For Dummies".
+
+    t = -4.0621, df = 9, p = 0.002833, 95 % from -2.4598858 to -0.7001142.
+    """
     test = paired_t(SLEEP_1, SLEEP_2)
     assert (test.n, test.dof, test.left_out) == (10, 9.0, 0)
     assert test.difference == pytest.approx(-1.58)
@@ -44,7 +49,7 @@ def test_student_1908_paired() -> None:
 
 
 def test_student_1908_as_if_unpaired() -> None:
-    """R's documentation of ``t.test``: Welch's t = -1.8608, df = 17.776, p = 0.07939, from -3.3654832 to 0.2054832."""
+    """The example of R's help page of ``t.test``: t = -1.8608, df = 17.776, p = 0.07939, -3.3654832 to 0.2054832."""
     test = unpaired_t(SLEEP_1, SLEEP_2)
     assert test.t == pytest.approx(-1.8608, abs=5e-5)
     assert test.dof == pytest.approx(17.776, abs=5e-4)
@@ -54,35 +59,64 @@ def test_student_1908_as_if_unpaired() -> None:
     assert test.warning == ""
 
 
+def by_hand_wilcoxon(difference: np.ndarray) -> float:
+    """Two-sided p over all 2^n signs of the ranks of differences without ties: twice the smaller tail."""
+    ranks = np.abs(difference).argsort().argsort() + 1
+    seen = ranks[difference > 0].sum()
+    sums = np.array([np.dot(signs, ranks) for signs in product((0, 1), repeat=len(ranks))])
+    return float(2 * min((sums <= seen).mean(), (sums >= seen).mean()))
+
+
+def by_hand_mann_whitney(a: np.ndarray, b: np.ndarray) -> float:
+    """Two-sided p over all ways to deal the ranks to both groups, without ties: twice the smaller tail."""
+    ranks = np.concatenate([a, b]).argsort().argsort() + 1
+    seen = ranks[: len(a)].sum()
+    sums = np.array([sum(dealt) for dealt in combinations(range(1, len(ranks) + 1), len(a))])
+    return float(2 * min((sums <= seen).mean(), (sums >= seen).mean()))
+
+
 def test_wilcoxon_on_depression() -> None:
-    """Hollander and Wolfe (1973), p. 29, as in R's ``wilcox.test``: one-sided p = 0.01953, so twice that here."""
+    """Hollander and Wolfe (1973), p. 29, as on R's help page of ``wilcox.test``: one-sided p = 0.01953, V = 40."""
     before = np.array([1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30])
     after = np.array([0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29])
     assert paired_t(before, after).p_wilcoxon == pytest.approx(2 * 0.01953, abs=1e-5)
+    assert by_hand_wilcoxon(before - after) == pytest.approx(20 / 512)
+    assert paired_t(before, after).p_wilcoxon == pytest.approx(20 / 512)
 
 
 def test_mann_whitney_on_placentas() -> None:
-    """Hollander and Wolfe (1973), p. 69, as in R's ``wilcox.test``: one-sided p = 0.1272 (W = 35)."""
+    """Hollander and Wolfe (1973), p. 69, as on R's help page of ``wilcox.test``: one-sided p = 0.1272, W = 35."""
     at_term = np.array([0.80, 0.83, 1.89, 1.04, 1.45, 1.38, 1.91, 1.64, 0.73, 1.46])
     earlier = np.array([1.15, 0.88, 0.90, 0.74, 1.21])
-    assert unpaired_t(at_term, earlier).p_mann_whitney == pytest.approx(2 * 0.1272, abs=1e-4)
+    test = unpaired_t(at_term, earlier)
+    assert test.p_mann_whitney == pytest.approx(2 * 0.1272, abs=1e-4)
+    assert test.p_mann_whitney == pytest.approx(by_hand_mann_whitney(at_term, earlier))
+
+
+def by_hand_anderson_darling(values: np.ndarray) -> float:
+    """A² = -n - Σ (2i - 1) (ln Φ(z_i) + ln(1 - Φ(z_{n+1-i}))) / n of ordered, standardised values."""
+    n = len(values)
+    z = sorted((value - values.mean()) / values.std(ddof=1) for value in values)
+    below = [0.5 * (1.0 + erf(value / sqrt(2.0))) for value in z]
+    return -n - sum((2 * i + 1) * (log(below[i]) + log(1.0 - below[n - 1 - i])) for i in range(n)) / n
 
 
 def test_anderson_darling_on_eleven_men() -> None:
-    """Weights in pounds (Shapiro and Wilk 1965), for which Stephens (1974), J. Am. Stat. Assoc. 69, has A² = 0.947.
+    """Weights in pounds of Shapiro and Wilk (1965), as scipy's documentation has them; A² is a hand calculation.
 
-    Adjusted for n as in 1986 it is 1.029, between the points of 2.5 % (0.873) and 1 % (1.035).
+    Adjusted for n it lies between the points of 2.5 % (0.873) and 1 % (1.035) of the table below.
     """
     pounds = np.array([148.0, 154, 158, 160, 161, 162, 166, 170, 182, 195, 236])
     test = anderson_darling(pounds)
-    assert test.statistic == pytest.approx(0.947, abs=5e-4)
+    assert test.statistic == pytest.approx(by_hand_anderson_darling(pounds), rel=1e-9)
+    assert 0.873 < test.statistic * (1 + 0.75 / 11 + 2.25 / 11**2) < 1.035
     assert 0.01 < test.p < 0.025
     assert test.n == 11
 
 
 @pytest.mark.parametrize("adjusted, p", [(0.631, 0.10), (0.752, 0.05), (0.873, 0.025), (1.035, 0.01)])
 def test_anderson_darling_has_the_critical_values_of_the_table(adjusted: float, p: float) -> None:
-    """D'Agostino and Stephens (1986), Goodness-of-Fit Techniques, table 4.7."""
+    """D'Agostino and Stephens (1986), Goodness-of-Fit Techniques, table 4.7, as scipy's ``anderson`` has them."""
     rng = np.random.default_rng(3)
     tests = [anderson_darling(rng.standard_t(4, size=25)) for _ in range(600)]
     sizes = np.array([test.statistic * (1 + 0.75 / 25 + 2.25 / 25**2) for test in tests])
