@@ -60,6 +60,10 @@ def silhouettes_of(recording: Recording, estimator: str) -> Silhouettes:
     views = _placed(cameras, [_with_rate(view) for view in views], mattes, estimator)
     time = _grid(views, mattes)
     rows = np.stack([_rows(view, len(matte), time) for view, matte in zip(views, mattes, strict=True)], axis=1)
+    if not ((rows >= 0).sum(axis=1) >= FEWEST_CAMERAS).any():
+        raise KinefuseError(
+            "No two cameras record at the same time: check start_s and rate_hz of the cameras in trial.toml."
+        )
     return Silhouettes(cameras, mattes, time, rows, tuple(notes))
 
 
@@ -123,10 +127,6 @@ def _grid(views: Sequence[View], mattes: Sequence[Mattes]) -> np.ndarray:
     fastest = max(views, key=_rate)
     low = int(np.ceil((first - _start(fastest)) * _rate(fastest) - SAME_FRAME))
     high = int(np.floor((last - _start(fastest)) * _rate(fastest) + SAME_FRAME))
-    if high < low:
-        raise KinefuseError(
-            "No two cameras record at the same time: check start_s and rate_hz of the cameras in trial.toml."
-        )
     return np.asarray(_start(fastest) + np.arange(low, high + 1) / _rate(fastest))
 
 
