@@ -266,7 +266,7 @@ def test_one_batch_is_learned_by_heart() -> None:
     volumes, R = blocks_of_voxels(1, edge=4), some_orientations(1)
     truth = 1.2 * torch.rand(1, 22, 3) - 0.6
     optimiser = torch.optim.Adam(net.parameters(), 2e-2)
-    for _ in range(60):
+    for _ in range(120):
         optimiser.zero_grad()
         answer = net(volumes, R)
         deepfuse_loss(TINY, answer, truth).backward()

@@ -1,147 +1,138 @@
-"""Batches of volumes against the voxel table that recordings use, and what changes from batch to batch."""
+"""Examples from a store of volumes, and what changes from batch to batch."""
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from training_samples import write_motion_file
 
-from kinefuse.errors import KinefuseError
-from kinefuse.formats.image_mapping import ImageMapping
+from kinefuse.conventions import IMU_SITES, JOINTS, mirror_permutation
 from kinefuse.rotations import matrix_from_rotvec, rotvec_from_matrix
-from kinefuse.synthesis.matte_noise import MatteFaults
-from kinefuse.training.matte_cache import MatteCache, read_cache, render_cache
 from kinefuse.training.volume_examples import (
     VALIDATION,
     OrientationFaults,
     VolumeConfig,
-    VolumeExample,
-    VolumeMaker,
-    check_split,
+    VolumeExamples,
+    turn,
+    worn_orientations,
 )
-from kinefuse.vision.mattes import Mattes
-from kinefuse.vision.volumes import VOXEL_M, VoxelTable, build_volumes, snap
+from kinefuse.training.volume_store import VolumeStore
 
 NO_ERRORS = OrientationFaults(least=0.0, most=0.0, some_missing=0.0)
-PLAIN = replace(VALIDATION, shift_sd_m=0.0, mattes=MatteFaults(clean=1.0), orientations=NO_ERRORS)
+PLAIN = replace(VALIDATION, orientations=NO_ERRORS)
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> MatteCache:
-    folder = tmp_path_factory.mktemp("volumes")
-    motion = write_motion_file(folder / "motion.npz")
-    render_cache(motion, folder / "mattes.npz", split="train", frames=12, seed=5)
-    return read_cache(folder / "mattes.npz")
+def store() -> VolumeStore:
+    rng = np.random.default_rng(0)
+    return VolumeStore(
+        volumes=rng.integers(0, 256, (12, 64, 64, 64), dtype=np.uint8),
+        joints=rng.standard_normal((12, 22, 3)).astype(np.float32),
+        R_world_site=matrix_from_rotvec(rng.standard_normal((12, 13, 3))).astype(np.float32),
+        partial=rng.random(12) < 0.5,
+    )
 
 
-def kept_mattes(cache: MatteCache, frame: int) -> list[Mattes]:
-    out = []
-    for view, camera in enumerate(cache.cameras(int(cache.rig[frame]))):
-        width, height = camera.size
-        crop = cache.crop(frame, view)
-        image = np.zeros((height, -(-width // 8) * 8), dtype=bool)
-        image[crop.row : crop.row + crop.cells.shape[0], crop.column : crop.column + crop.cells.shape[1]] = crop.cells
-        packed = np.packbits(image, axis=1)[None]
-        out.append(Mattes(packed=packed, size=camera.size, file_size=camera.size, mapping=ImageMapping()))
-    return out
+def test_without_variation_examples_are_the_store(store: VolumeStore) -> None:
+    example = VolumeExamples(store, PLAIN, seed=0).batch(1, 4)
+    assert (example.packed.numpy() == store.volumes[4:8]).all()
+    assert (example.joints.numpy() == store.joints[4:8]).all()
+    assert (example.partial.numpy() == store.partial[4:8]).all()
+    np.testing.assert_allclose(example.orientations.numpy(), store.R_world_site[4:8], atol=1e-6)
+    assert example.worn.all()
 
 
-def test_volumes_are_those_of_the_voxel_table(cache: MatteCache) -> None:
-    # Recordings' volumes have their centres on a lattice.
-    cache = replace(cache, middle=snap(cache.middle)[1])
-    example = VolumeMaker(cache, PLAIN, seed=0).batch(0, 3)
-    for frame in range(3):
-        mattes = kept_mattes(cache, frame)
-        table = VoxelTable(cache.cameras(int(cache.rig[frame])), mattes)
-        expected = build_volumes(table, mattes, cache.middle[frame][None]).channels[0]
-        assert expected.any(axis=(1, 2, 3)).sum() >= 4
-        differ = (example.volumes[frame].numpy() != expected).sum()
-        assert differ < 1e-3 * expected.sum()  # single precision, at the edges of cells
+def one_voxel(place: tuple[int, int, int], channel: int) -> torch.Tensor:
+    packed = torch.zeros((64, 64, 64), dtype=torch.uint8)
+    packed[place] = 1 << channel
+    return packed
 
 
-def share_inside(example: VolumeExample, joints: torch.Tensor) -> float:
-    """Share of joints, which lie deep in the body, whose voxel is set in all channels that show anything."""
-    trunk_and_knees = joints[:, [0, 1, 2, 3, 4, 5, 6, 9, 12]]
-    place = ((trunk_and_knees / VOXEL_M) + 31.5).round().long()
-    shares = []
-    for volume, voxels in zip(example.volumes, place, strict=True):
-        shown = volume[(volume > 0).flatten(1).any(1)]
-        i, j, k = voxels.clamp(0, 63).T
-        shares.append(float(shown[:, i, j, k].all(0).float().mean()))
-    return float(np.mean(shares))
+def place_of(packed: torch.Tensor) -> np.ndarray:
+    """Where the only voxel that is set lies, in voxels from the centre."""
+    return packed.nonzero()[0].numpy() - 31.5
 
 
-def test_joints_stay_in_the_hull_however_the_frame_is_turned_and_shifted(cache: MatteCache) -> None:
-    whole = np.flatnonzero(~cache.partial())
-    cache = replace(cache, **{name: getattr(cache, name)[whole] for name in ("boxes", "begins", "rig", "joints",
-        "middle", "seen", "R_world_site")})  # fmt: skip
-    turned = VolumeMaker(cache, replace(PLAIN, yaw=True, shift_sd_m=0.1), seed=3).batch(0, len(whole))
-    assert share_inside(turned, turned.joints) > 0.97
-    assert share_inside(turned, turned.joints * torch.tensor([-1.0, 1.0, -1.0])) < 0.9
+def camera_of(packed: torch.Tensor) -> int:
+    return int(packed.max()).bit_length() - 1
 
 
-def test_turning_by_a_quarter_turns_voxels_and_slots_as_arrays(cache: MatteCache, monkeypatch: object) -> None:
-    maker = VolumeMaker(cache, PLAIN, seed=0)
-    still = maker.flat_batch(0, 2)
-    quarter = matrix_from_rotvec(np.array([[0.0, np.pi / 2, 0.0]] * 2))
-    middle = cache.middle[:2].astype(float)
-    shots, owner, slot = maker._shots(np.arange(2), quarter, middle, np.random.default_rng(0))
-    turned = replace(still, shots=shots, owner=torch.from_numpy(owner), slot=torch.from_numpy(slot)).build().volumes
-    before = still.build().volumes
-    # A quarter about Y takes +Z to +X, and so does one step of two channels of eight.
-    expected = torch.flip(before.transpose(-3, -1), dims=(-1,)).roll(2, dims=1)
-    assert (turned != expected).sum() < 1e-3 * expected.sum()
+def test_a_quarter_turns_everything_about_the_vertical() -> None:
+    # A camera at +Z, channel 0, comes to stand at +X, channel 2.
+    packed, joints = one_voxel((40, 10, 20), 0), torch.arange(66.0).view(22, 3)
+    R = torch.eye(3).expand(13, 3, 3)
+    turned, moved, R_turned = turn(packed, joints, R, 1, mirror=False)
+    about = matrix_from_rotvec(np.array([0.0, np.pi / 2, 0.0]))
+    np.testing.assert_allclose(place_of(turned), about @ place_of(packed), atol=1e-9)
+    np.testing.assert_allclose(moved.numpy(), joints.numpy() @ about.T, atol=1e-4)
+    np.testing.assert_allclose(R_turned[3].numpy(), about, atol=1e-6)
+    assert camera_of(turned) == 2
+    assert np.allclose(about @ [0.0, 0.0, 1.0], [1.0, 0.0, 0.0])
 
 
-def test_orientations_turn_with_the_person_and_have_errors_of_the_size_asked_for(cache: MatteCache) -> None:
-    exact = VolumeMaker(cache, PLAIN, seed=0).batch(0, 12)
-    np.testing.assert_allclose(exact.orientations.numpy(), cache.R_world_site, atol=1e-5)
-    assert exact.worn.all()
-    angles = []
-    for number in range(5):
-        wrong = VolumeMaker(cache, replace(PLAIN, orientations=VALIDATION.orientations), 0).batch(number, 12)
-        off = np.swapaxes(cache.R_world_site, -1, -2) @ wrong.orientations.numpy()
-        angles.append(np.linalg.norm(rotvec_from_matrix(off.astype(float)), axis=-1))
+def test_a_mirror_exchanges_the_sides() -> None:
+    # A camera at 45 degrees from +Z towards +X, channel 1, comes to 135 degrees, channel 3.
+    packed, joints = one_voxel((40, 10, 20), 1), torch.arange(66.0).view(22, 3)
+    R = torch.from_numpy(matrix_from_rotvec(np.random.default_rng(1).standard_normal((13, 3))).astype(np.float32))
+    mirrored, moved, R_mirrored = turn(packed, joints, R, 0, mirror=True)
+    flip = np.diag([1.0, 1.0, -1.0])
+    np.testing.assert_allclose(place_of(mirrored), flip @ place_of(packed))
+    assert camera_of(mirrored) == 3
+    left, right = JOINTS.index("knee_l"), JOINTS.index("knee_r")
+    np.testing.assert_allclose(moved[left].numpy(), flip @ joints[right].numpy())
+    partner = mirror_permutation(IMU_SITES)
+    np.testing.assert_allclose(R_mirrored[5].numpy(), flip @ R[partner[5]].numpy() @ flip, atol=1e-6)
+    assert torch.allclose(torch.linalg.det(R_mirrored), torch.ones(13))
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_four_quarters_are_none(store: VolumeStore, mirror: bool) -> None:
+    packed, joints, R = (torch.from_numpy(x[0]) for x in (store.volumes, store.joints, store.R_world_site))
+    again = packed, joints, R
+    for _ in range(4):
+        again = turn(again[0], again[1], again[2], 1, mirror=False)
+    once = turn(packed, joints, R, 0, mirror)
+    twice = turn(once[0], once[1], once[2], 0, mirror)
+    for before, round_about, mirrored in zip((packed, joints, R), again, twice, strict=True):
+        assert torch.allclose(before.float(), round_about.float(), atol=1e-5)
+        assert torch.allclose(before.float(), mirrored.float(), atol=1e-5)
+
+
+def test_orientations_have_errors_of_the_size_asked_for(store: VolumeStore) -> None:
+    truth = np.repeat(store.R_world_site, 20, axis=0)
+    wrong, worn = worn_orientations(truth, VALIDATION.orientations, np.random.default_rng(0))
+    assert worn.all()
+    angles = np.linalg.norm(rotvec_from_matrix(np.swapaxes(truth, -1, -2).astype(float) @ wrong), axis=-1)
     # Root mean square: three axes of mounting and noise, one of heading.
     expected = np.sqrt(3 * (3.5**2 + 1.5**2) + 3.0**2)
     assert np.rad2deg(np.sqrt(np.mean(np.square(angles)))) == pytest.approx(expected, rel=0.05)
 
 
-def test_random_shut_empties_one_channel(cache: MatteCache) -> None:
+def test_some_sensors_are_missing(store: VolumeStore) -> None:
+    truth = np.repeat(store.R_world_site, 100, axis=0)
+    _, worn = worn_orientations(truth, OrientationFaults(some_missing=0.5), np.random.default_rng(0))
+    assert (~worn).any(axis=1).mean() == pytest.approx(0.5, abs=0.06)
+
+
+def test_random_shut_empties_one_channel(store: VolumeStore) -> None:
     def shown(config: VolumeConfig) -> torch.Tensor:
-        example = VolumeMaker(cache, config, seed=1).batch(0, 12)
-        return example.volumes.flatten(2).any(-1).sum(1)
+        return VolumeExamples(store, config, seed=1).batch(0, 12).volumes().flatten(2).any(-1).sum(1)
 
-    fewer = shown(PLAIN) - shown(replace(PLAIN, random_shut=1.0))
-    assert set(fewer.tolist()) <= {0, 1}  # none where the camera that is shut saw nobody
-    assert fewer.sum() >= 9
+    assert (shown(PLAIN) == 8).all()
+    assert (shown(replace(PLAIN, random_shut=1.0)) == 7).all()
 
 
-def test_batches_depend_on_seed_and_number_only(cache: MatteCache) -> None:
-    one, again = (VolumeMaker(cache, VolumeConfig(), seed=2).batch(4, 3) for _ in range(2))
-    for name in ("volumes", "orientations", "worn", "joints", "partial", "frames"):
+def test_batches_depend_on_seed_and_number_only(store: VolumeStore) -> None:
+    one, again = (VolumeExamples(store, VolumeConfig(), seed=2).batch(4, 3) for _ in range(2))
+    for name in ("packed", "orientations", "worn", "joints", "partial"):
         assert torch.equal(getattr(one, name), getattr(again, name)), name
-    other = VolumeMaker(cache, VolumeConfig(), seed=3).batch(4, 3)
+    other = VolumeExamples(store, VolumeConfig(), seed=3).batch(4, 3)
     assert not torch.equal(one.joints, other.joints)
 
 
-def test_every_frame_comes_once_a_round(cache: MatteCache) -> None:
-    maker = VolumeMaker(cache, VolumeConfig(), seed=2)
-    rounds = np.concatenate([maker._frames(number, 5) for number in range(12)]).reshape(5, 12)
+def test_every_frame_comes_once_a_round(store: VolumeStore) -> None:
+    maker = VolumeExamples(store, VolumeConfig(), seed=2)
+    rounds = np.concatenate([maker.frames(number, 5) for number in range(12)]).reshape(5, 12)
     assert (np.sort(rounds, axis=1) == np.arange(12)).all()
     assert (rounds[0] != rounds[1]).any()
-    assert VolumeMaker(cache, VALIDATION, seed=2)._frames(1, 5).tolist() == [5, 6, 7, 8, 9]
-
-
-def test_frames_without_any_matte_are_empty_volumes(cache: MatteCache) -> None:
-    blind = replace(PLAIN, mattes=MatteFaults(clean=0.0, empty=1.0))
-    example = VolumeMaker(cache, blind, seed=0).batch(0, 2)
-    assert example.volumes.shape == (2, 8, 64, 64, 64)
-    assert not example.volumes.any()
-
-
-def test_the_wrong_people_are_refused(cache: MatteCache) -> None:
-    check_split(cache, "train")
-    with pytest.raises(KinefuseError, match="for validation"):
-        check_split(cache, "validation")
+    assert VolumeExamples(store, VALIDATION, seed=2).frames(1, 5).tolist() == [5, 6, 7, 8, 9]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
@@ -22,12 +22,14 @@ NETWORKS: Final[dict[str, Callable[[Any], nn.Module]]] = {
     "imunet": ImuNet,
     "fusionnet": FusionNet,
     "deepfuse": DeepFuse,
+    "deepfuse_vision": DeepFuse,
 }
 PRESETS: Final[dict[str, dict[str, Any]]] = {
     "videonet": VIDEONET_PRESETS,
     "imunet": IMUNET_PRESETS,
     "fusionnet": FUSIONNET_PRESETS,
     "deepfuse": DEEPFUSE_PRESETS,
+    "deepfuse_vision": {name: replace(shape, refinement="vision") for name, shape in DEEPFUSE_PRESETS.items()},
 }
 
 
@@ -97,7 +99,7 @@ def _single(value: torch.Tensor) -> torch.Tensor:
 
 def _config(name: str, stored: dict[str, Any]) -> Any:
     """Build the configuration that a file states."""
-    if name == "deepfuse":
+    if NETWORKS[name] is DeepFuse:
         return config_from(stored)
     if name == "fusionnet":
         parts = {"video": _config("videonet", stored["video"]), "imu": _config("imunet", stored["imu"])}

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import lightning
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
@@ -13,12 +13,17 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from torch.utils.data import IterableDataset
 
 from kinefuse.errors import KinefuseError
-from kinefuse.training.examples import Example, ExampleMaker
-from kinefuse.training.learner import Learner
+
+
+class Maker(Protocol):
+    """What makes examples; the same number gives the same batch."""
+
+    def batch(self, number: int, count: int, /) -> Any:
+        """Return the `number`-th batch, of `count` examples."""
 
 
 class Meter(Callback):
-    """How fast examples are made and learned from, windows a second; both are logged and shown."""
+    """How fast examples are made and learned from, each a second; both are logged and shown."""
 
     def __init__(self, batch: int) -> None:
         self.batch, self.made, self.learned = batch, 0, 0
@@ -40,10 +45,10 @@ class Meter(Callback):
 class Batches(IterableDataset):
     """Endless batches, beginning where a run was left; every process has its own."""
 
-    def __init__(self, maker: ExampleMaker, count: int, learner: Learner, meter: Meter) -> None:
+    def __init__(self, maker: Maker, count: int, learner: lightning.LightningModule, meter: Meter) -> None:
         self.maker, self.count, self.learner, self.meter = maker, count, learner, meter
 
-    def __iter__(self) -> Iterator[Example]:
+    def __iter__(self) -> Iterator[Any]:
         number = self.learner.global_step
         while True:
             begin = time.perf_counter()

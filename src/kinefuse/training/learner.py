@@ -20,7 +20,7 @@ class LearnConfig:
     Attributes
     ----------
     steps : batches in all
-    batch : windows in one
+    batch : windows, or frames of DeepFuse, in one
     rate : of learning, after the first `warm_up` steps; it falls to zero along a cosine, or is halved `halvings` times
     warm_up : steps
     halvings : None is the cosine
@@ -39,23 +39,54 @@ class LearnConfig:
     unimodal_share: float = 0.0
 
 
-class Learner(lightning.LightningModule):
-    """A network while it learns.
+class AnyLearner(lightning.LightningModule):
+    """A network of any kind while it learns: its optimiser, and what its checkpoints say.
 
     Parameters
     ----------
-    network : VideoNet, IMUNet or FusionNet
+    network : with weights
     config : how it learns
-    has_place : whether the network knows heading and place
     seed : with the step's number, of everything random within a step, so that a resumed run is the same run
     identity : what a checkpoint must have in common with a run that goes on from it
+    """
+
+    def __init__(self, network: nn.Module, config: LearnConfig, *, seed: int, identity: dict[str, Any]) -> None:
+        super().__init__()
+        self.network, self.config, self.seed, self.identity = network, config, seed, identity
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["kinefuse"] = self.identity
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, _: int) -> Any:
+        return batch.to(device)
+
+    def configure_optimizers(self) -> Any:
+        learning = [p for p in self.network.parameters() if p.requires_grad]
+        optimiser = torch.optim.AdamW(learning, lr=self.config.rate, weight_decay=self.config.decay)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self._share_of_rate)
+        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _share_of_rate(self, step: int) -> float:
+        warm = min(1.0, (step + 1) / max(self.config.warm_up, 1))
+        done = min(1.0, step / self.config.steps)
+        if self.config.halvings is not None:
+            return warm * 0.5 ** int(done * self.config.halvings)
+        return warm * 0.5 * (1.0 + float(torch.cos(torch.tensor(torch.pi * done))))
+
+
+class Learner(AnyLearner):
+    """VideoNet, IMUNet or FusionNet while it learns.
+
+    Parameters
+    ----------
+    network, config, seed, identity : as of every `AnyLearner`
+    has_place : whether the network knows heading and place
     """
 
     def __init__(
         self, network: nn.Module, config: LearnConfig, *, has_place: bool, seed: int, identity: dict[str, Any]
     ) -> None:
-        super().__init__()
-        self.network, self.config, self.seed, self.identity = network, config, seed, identity
+        super().__init__(network, config, seed=seed, identity=identity)
         self.loss = Loss(config.loss, has_place=has_place)
         self.alone = Loss(config.loss, has_place=False)
         self.has_place = has_place
@@ -64,12 +95,6 @@ class Learner(lightning.LightningModule):
     def window(self) -> int:
         """Frames that the network sees at once."""
         return int(self.network.config.window)  # type: ignore[union-attr, arg-type]
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["kinefuse"] = self.identity
-
-    def transfer_batch_to_device(self, batch: Example, device: torch.device, _: int) -> Example:
-        return batch.to(device)
 
     def training_step(self, example: Example, _: int) -> torch.Tensor:
         torch.manual_seed(self.seed + self.global_step)
@@ -94,16 +119,3 @@ class Learner(lightning.LightningModule):
         found = scores(rotations.cpu(), example.R_world_segment.cpu(), example.inside.cpu())
         found["loss"] = float(self.loss(answer, example)[0])
         self.log_dict({f"validation/{name}": value for name, value in found.items()}, batch_size=len(example.inside))
-
-    def configure_optimizers(self) -> Any:
-        learning = [p for p in self.network.parameters() if p.requires_grad]
-        optimiser = torch.optim.AdamW(learning, lr=self.config.rate, weight_decay=self.config.decay)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self._share_of_rate)
-        return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def _share_of_rate(self, step: int) -> float:
-        warm = min(1.0, (step + 1) / max(self.config.warm_up, 1))
-        done = min(1.0, step / self.config.steps)
-        if self.config.halvings is not None:
-            return warm * 0.5 ** int(done * self.config.halvings)
-        return warm * 0.5 * (1.0 + float(torch.cos(torch.tensor(torch.pi * done))))

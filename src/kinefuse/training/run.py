@@ -3,6 +3,7 @@
 import difflib
 import logging
 import warnings
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from itertools import count
 from pathlib import Path
@@ -16,9 +17,9 @@ from kinefuse.errors import KinefuseError
 from kinefuse.models.weights import NETWORKS, PRESETS, load_network, save_network
 from kinefuse.synthesis.prepared import PreparedClip, read_prepared
 from kinefuse.synthesis.variety import AS_RECORDED, MotionStore, VarietyConfig
-from kinefuse.training.engine import Batches, Meter, make_trainer
+from kinefuse.training.engine import Batches, Maker, Meter, make_trainer
 from kinefuse.training.examples import EVALUATION, Difficulty, Example, ExampleMaker
-from kinefuse.training.learner import LearnConfig, Learner
+from kinefuse.training.learner import AnyLearner, LearnConfig, Learner
 from kinefuse.training.losses import LOSS_PRESETS
 
 VALIDATION_BATCH: Final = 32
@@ -89,10 +90,10 @@ def run_config(
     KinefuseError
         If there is no such network or preset, or a number makes no sense.
     """
-    _known("network", network, tuple(MODALITIES))
-    _known("preset", preset, tuple(LEARN_PRESETS))
-    if rate is not None and not 0 < rate < 1:
-        raise KinefuseError(f"A rate of learning between 0 and 1 was expected, got {rate:g}.")
+    check_known("network", network, tuple(MODALITIES))
+    check_known("preset", preset, tuple(LEARN_PRESETS))
+    if rate is not None:
+        check_rate(rate)
     given: dict[str, Any] = {
         name: value for name, value in (("steps", steps), ("batch", batch), ("rate", rate)) if value is not None
     }
@@ -102,7 +103,20 @@ def run_config(
     return RunConfig(network=network, preset=preset, out=out, learn=replace(LEARN_PRESETS[preset], **given), **others)
 
 
-def _known(what: str, name: str, names: tuple[str, ...]) -> None:
+def check_rate(rate: float) -> None:
+    """Raise a `KinefuseError` unless a rate of learning makes sense."""
+    if not 0 < rate < 1:
+        raise KinefuseError(f"A rate of learning between 0 and 1 was expected, got {rate:g}.")
+
+
+def check_known(what: str, name: str, names: tuple[str, ...]) -> None:
+    """Refuse a name that is not one of `names`, and say which may have been meant.
+
+    Raises
+    ------
+    KinefuseError
+        If it is not.
+    """
     if name not in names:
         near = difflib.get_close_matches(name, names, n=1, cutoff=0.3)
         hint = f"did you mean {near[0]!r}? " if near else ""
@@ -129,13 +143,34 @@ def train_network(config: RunConfig, data: Path, *, resume: bool = False, overwr
         If the data or the checkpoint cannot be used, memory runs out, or the disk is full; the last good checkpoint
         stays intact.
     """
-    checkpoint = config.out / "last.ckpt"
-    _check_folder(config, checkpoint, resume, overwrite)
+    check_folder(config, resume, overwrite)
     clips = clips_of(data)
-    _quiet()
     learner = make_learner(config)
-    meter = Meter(config.learn.batch)
-    batches = Batches(make_examples(config, clips[0], learner), config.learn.batch, learner, meter)
+    return fit(
+        config,
+        learner,
+        make_examples(config, clips[0], learner),
+        lambda: validation_loader(config, clips[1], learner),
+        resume,
+    )
+
+
+def fit(
+    config: RunConfig, learner: AnyLearner, maker: Maker, judged_by: Callable[[], DataLoader], resume: bool
+) -> Path:
+    """Train what `learner` holds, in a folder that `check_folder` has passed, and return the file with its weights.
+
+    Parameters
+    ----------
+    config : the run
+    learner : the network while it learns
+    maker : of examples to learn from
+    judged_by : makes the examples of validation
+    resume : go on from the last checkpoint
+    """
+    _quiet()
+    checkpoint, meter = config.out / "last.ckpt", Meter(config.learn.batch)
+    batches = Batches(maker, config.learn.batch, learner, meter)
     trainer = make_trainer(
         config.out,
         meter,
@@ -145,15 +180,15 @@ def train_network(config: RunConfig, data: Path, *, resume: bool = False, overwr
         nodes=config.nodes,
         progress=config.progress,
     )
-    loaders = DataLoader(batches, batch_size=None), validation_loader(config, clips[1], learner)
+    loaders = DataLoader(batches, batch_size=None), judged_by()
     if trainer.is_global_zero:
         _make_room(config.out, checkpoint, resume)
     try:
         trainer.fit(learner, *loaders, ckpt_path=str(checkpoint) if resume else None, weights_only=True)
     except torch.OutOfMemoryError as error:
         raise KinefuseError(
-            f"The device ran out of memory with batches of {config.learn.batch} windows; free some and go on with "
-            "--resume, or begin anew with a smaller --batch."
+            f"The device ran out of memory with batches of {config.learn.batch}; free some and go on with --resume, "
+            "or begin anew with a smaller --batch."
         ) from error
     except SystemExit as error:  # what Lightning makes of Ctrl-C
         raise KeyboardInterrupt from error
@@ -163,7 +198,15 @@ def train_network(config: RunConfig, data: Path, *, resume: bool = False, overwr
     return weights
 
 
-def _check_folder(config: RunConfig, checkpoint: Path, resume: bool, overwrite: bool) -> None:
+def check_folder(config: RunConfig, resume: bool, overwrite: bool) -> None:
+    """Make the folder of a run.
+
+    Raises
+    ------
+    KinefuseError
+        If it cannot be made, holds a training that may not be replaced, or lacks the one to go on from.
+    """
+    checkpoint = config.out / "last.ckpt"
     if resume and not checkpoint.exists():
         raise KinefuseError(f"There is no checkpoint {checkpoint} to resume from; leave --resume out to start.")
     if checkpoint.exists() and not (resume or overwrite):
@@ -195,15 +238,15 @@ def _check_checkpoint(config: RunConfig, checkpoint: Path) -> None:
         raise KinefuseError(
             f"{checkpoint}: expected a checkpoint, but it is damaged or something else; begin anew with --overwrite."
         ) from error
-    wanted = _identity(config)
+    wanted = identity_of(config)
     differ = [name for name, value in wanted.items() if stored.get(name) != value]
     if differ:
         what = ", ".join(f"{name} {stored.get(name)!r} instead of {wanted[name]!r}" for name in differ)
         raise KinefuseError(f"{checkpoint}: it belongs to another training ({what}); give the same options again.")
 
 
-def _identity(config: RunConfig) -> dict[str, Any]:
-    """What must be the same for a run to go on, in plain types."""
+def identity_of(config: RunConfig) -> dict[str, Any]:
+    """Return what must be the same for a run to go on, in plain types."""
     learn = {name: value for name, value in asdict(config.learn).items() if name != "loss"}
     return {"network": config.network, "preset": config.preset, "seed": config.seed, **learn}
 
@@ -215,7 +258,7 @@ def make_learner(config: RunConfig) -> Learner:
     network = NETWORKS[config.network](presets.get(config.preset, presets["paper"]))
     _begin(network, config)
     has_place = config.network != "imunet"
-    return Learner(network, config.learn, has_place=has_place, seed=config.seed, identity=_identity(config))
+    return Learner(network, config.learn, has_place=has_place, seed=config.seed, identity=identity_of(config))
 
 
 def _begin(network: nn.Module, config: RunConfig) -> None:
@@ -223,14 +266,21 @@ def _begin(network: nn.Module, config: RunConfig) -> None:
     own = None if config.start is None else config.start / f"{config.network}.safetensors"
     is_fusion = config.network == "fusionnet"
     if own is not None and (own.exists() or not is_fusion):
-        _take(network, config.network, own)
+        take_weights(network, config.network, own)
     elif is_fusion and (config.start is not None or not network.config.train_parts):  # type: ignore[union-attr]
         for name, part in (("videonet", "video"), ("imunet", "imu")):
             path = None if config.start is None else config.start / f"{name}.safetensors"
-            _take(getattr(network, part), name, path)
+            take_weights(getattr(network, part), name, path)
 
 
-def _take(network: nn.Module, name: str, path: Path | None) -> None:
+def take_weights(network: nn.Module, name: str, path: Path | None) -> None:
+    """Give a network the weights of a file, None for the shipped ones.
+
+    Raises
+    ------
+    KinefuseError
+        If the file is none, or has weights of another shape.
+    """
     try:
         network.load_state_dict(load_network(name, path).state_dict())
     except RuntimeError as error:

@@ -1,25 +1,22 @@
-"""What DeepFuse learns from: batches of volumes and orientations with the truth, from the cache of rendered mattes.
+"""What DeepFuse learns from: batches of volumes and orientations with the truth.
 
-Each time a frame is used, it is turned about the vertical (the rig and the person alike, by any angle), its mattes get
-new faults, the volume's centre misses the person's middle as `kinefuse.vision.performer` does, and one camera may be
-shut (Huang et al., *DeepFuse*, section 3.1.2).
+Each time a frame is used, it is turned by quarters about the vertical, maybe mirrored, its orientations get new errors,
+and one camera may be shut (Huang et al., *DeepFuse*, section 3.1.2).
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Final
 
 import numpy as np
 import torch
 
-from kinefuse.errors import KinefuseError
+from kinefuse.conventions import IMU_SITES, JOINTS, mirror_permutation
 from kinefuse.rotations import matrix_from_rotvec
-from kinefuse.synthesis.matte_noise import MatteFaults, spoil
-from kinefuse.training.matte_cache import MatteCache
-from kinefuse.training.volume_making import Shots, project_mattes
-from kinefuse.vision.cameras import project
-from kinefuse.vision.volumes import CHANNELS, SIDE, camera_slots
+from kinefuse.training.volume_store import VolumeStore, unpack_channels
+from kinefuse.vision.volumes import CHANNELS
 
-N_SITES: Final = 13
+N_SITES: Final = len(IMU_SITES)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,27 +47,24 @@ class VolumeConfig:
     Attributes
     ----------
     shuffle : frames come in another order every time round
-    yaw : frames are turned about the vertical, by any angle
+    turn : frames are turned by quarters about the vertical, and half of them are mirrored
     random_shut : share of frames in which one random camera is shut
-    shift_sd_m : of each component of the centre's error, metres
-    mattes, orientations : their faults
+    orientations : their faults
     """
 
     shuffle: bool = True
-    yaw: bool = True
+    turn: bool = True
     random_shut: float = 0.2
-    shift_sd_m: float = 0.05
-    mattes: MatteFaults = field(default_factory=MatteFaults)
     orientations: OrientationFaults = field(default_factory=OrientationFaults)
 
 
 VALIDATION: Final = VolumeConfig(
     shuffle=False,
-    yaw=False,
+    turn=False,
     random_shut=0.0,
     orientations=OrientationFaults(least=1.0, most=1.0, some_missing=0.0),
 )
-"""What validation is judged by: every frame once, in the cache's order, with faults that are the same every time."""
+"""What validation is judged by: every frame once, in the store's order, with faults that are the same every time."""
 
 
 @dataclass(frozen=True)
@@ -79,190 +73,133 @@ class VolumeExample:
 
     Attributes
     ----------
-    volumes : (B, 8, 64, 64, 64) uint8
+    packed : (B, 64, 64, 64) uint8, axes x, y, z; bit k is channel k
     orientations : (B, 13, 3, 3) from segment to world, with their errors
     worn : (B, 13) bool, false where a sensor is missing
     joints : (B, 22, 3) metres from the volume's centre, the truth
     partial : (B,) bool, whether a camera does not see the whole person
-    frames : (B,) int, which frames of the cache these are
     """
 
-    volumes: torch.Tensor
+    packed: torch.Tensor
     orientations: torch.Tensor
     worn: torch.Tensor
     joints: torch.Tensor
     partial: torch.Tensor
-    frames: torch.Tensor
 
     def to(self, device: torch.device) -> "VolumeExample":
         """Return the same on another device."""
         return VolumeExample(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
 
-
-@dataclass(frozen=True)
-class FlatExample:
-    """A batch before its volumes are built: 15 times smaller, to be sent to a GPU.
-
-    Attributes
-    ----------
-    shots : N mattes that show somebody
-    owner, slot : (N,) the frame and the channel of each
-    example : the rest, with no voxel along its volumes' edges
-    """
-
-    shots: Shots
-    owner: torch.Tensor
-    slot: torch.Tensor
-    example: VolumeExample
-
-    def to(self, device: torch.device) -> "FlatExample":
-        """Return the same on another device."""
-        return FlatExample(self.shots.to(device), self.owner.to(device), self.slot.to(device), self.example.to(device))
-
-    def build(self) -> VolumeExample:
-        """Return the batch with its volumes, built where it lies."""
-        count, device = len(self.example.joints), self.owner.device
-        volumes = torch.zeros((count, CHANNELS, SIDE, SIDE, SIDE), dtype=torch.uint8, device=device)
-        volumes[self.owner, self.slot] = project_mattes(self.shots)
-        return replace(self.example, volumes=volumes)
+    def volumes(self, dtype: torch.dtype = torch.uint8) -> torch.Tensor:
+        """Return the volumes (B, 8, 64, 64, 64), channels last in memory."""
+        return unpack_channels(self.packed, dtype)
 
 
-class VolumeMaker:
+class VolumeExamples:
     """Makes batch after batch; a batch depends on the seed and its number only.
 
     Parameters
     ----------
-    cache : of rendered mattes
+    store : of volumes
     config : how examples vary
     seed : of everything that is drawn
     """
 
-    def __init__(self, cache: MatteCache, config: VolumeConfig, seed: int) -> None:
-        self.cache, self.config, self.seed = cache, config, seed
-        self.whole = ~cache.partial()
+    def __init__(self, store: VolumeStore, config: VolumeConfig, seed: int) -> None:
+        self.store, self.config, self.seed = store, config, seed
 
     def batch(self, number: int, count: int) -> VolumeExample:
         """Return the `number`-th batch, of `count` frames."""
-        return self.flat_batch(number, count).build()
-
-    def flat_batch(self, number: int, count: int) -> FlatExample:
-        """Return the `number`-th batch with its mattes, from which `FlatExample.build` makes the volumes."""
-        frames = self._frames(number, count)
+        frames = self.frames(number, count)
         rng = np.random.default_rng([self.seed, number, 1])
-        yaw = rng.uniform(-np.pi, np.pi, count) * self.config.yaw
-        turns = matrix_from_rotvec(yaw[:, None] * np.array([0.0, 1.0, 0.0]))
-        centres = self.cache.middle[frames] + self.config.shift_sd_m * rng.standard_normal((count, 3))
-        joints = np.einsum("bij,bkj->bki", turns, self.cache.joints[frames] - centres[:, None])
-        orientations, worn = self._orientations(frames, turns, rng)
-        shots, owner, slot = self._shots(frames, turns, centres, rng)
-        example = VolumeExample(
-            volumes=torch.zeros((count, CHANNELS, 0, 0, 0), dtype=torch.uint8),
+        quarters = rng.integers(4, size=count) * self.config.turn
+        mirrored = (rng.random(count) < 0.5) & self.config.turn
+        parts = [
+            self._frame(int(frame), int(quarter), bool(mirror), rng)
+            for frame, quarter, mirror in zip(frames, quarters, mirrored, strict=True)
+        ]
+        packed, joints, R = (torch.stack(part) for part in zip(*parts, strict=True))
+        orientations, worn = worn_orientations(R.numpy(), self.config.orientations, rng)
+        return VolumeExample(
+            packed=packed,
             orientations=torch.from_numpy(orientations.astype(np.float32)),
             worn=torch.from_numpy(worn),
-            joints=torch.from_numpy(joints.astype(np.float32)),
-            partial=torch.from_numpy(~self.whole[frames]),
-            frames=torch.from_numpy(frames),
+            joints=joints,
+            partial=torch.from_numpy(self.store.partial[frames]),
         )
-        return FlatExample(shots, torch.from_numpy(owner), torch.from_numpy(slot), example)
 
-    def _frames(self, number: int, count: int) -> np.ndarray:
-        """Which frames (B,) are used: all once, then all again."""
+    def _frame(
+        self, frame: int, quarters: int, mirror: bool, rng: np.random.Generator
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Packed volumes, joints and orientations of one frame."""
+        packed = torch.from_numpy(np.array(self.store.volumes[frame]))
+        if rng.random() < self.config.random_shut:
+            packed = _shut_one(packed, rng)
+        joints, R = (torch.from_numpy(array[frame]) for array in (self.store.joints, self.store.R_world_site))
+        return turn(packed, joints, R, quarters, mirror)
+
+    def frames(self, number: int, count: int) -> np.ndarray:
+        """Return which frames (count,) the `number`-th batch holds: all once, then all again."""
         places = np.arange(number * count, (number + 1) * count)
-        rounds, within = np.divmod(places, len(self.cache))
+        rounds, within = np.divmod(places, len(self.store))
         if not self.config.shuffle:
             return within
-        orders = {int(k): np.random.default_rng([self.seed, k, 0]).permutation(len(self.cache)) for k in set(rounds)}
+        orders = {int(k): np.random.default_rng([self.seed, k, 0]).permutation(len(self.store)) for k in set(rounds)}
         return np.array([orders[int(k)][i] for k, i in zip(rounds, within, strict=True)])
 
-    def _orientations(
-        self, frames: np.ndarray, turns: np.ndarray, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Orientations (B, 13, 3, 3) with errors, and whether a sensor is there (B, 13)."""
-        faults, count = self.config.orientations, len(frames)
-        size = rng.uniform(faults.least, faults.most, (count, 1, 1))
-        on_bone = faults.mounting_sd_rad * rng.standard_normal((count, N_SITES, 3))
-        on_bone += faults.noise_sd_rad * rng.standard_normal((count, N_SITES, 3))
-        heading = faults.heading_sd_rad * rng.standard_normal((count, N_SITES, 1)) * np.array([0.0, 1.0, 0.0])
-        truth = turns[:, None] @ self.cache.R_world_site[frames].astype(float)
-        some = rng.random((count, 1)) < faults.some_missing
-        gone = some & (rng.random((count, N_SITES)) < rng.random((count, 1)))
-        return matrix_from_rotvec(size * heading) @ truth @ matrix_from_rotvec(size * on_bone), ~gone
 
-    def _shots(
-        self, frames: np.ndarray, turns: np.ndarray, centres: np.ndarray, rng: np.random.Generator
-    ) -> tuple[Shots, np.ndarray, np.ndarray]:
-        """Shots, and the frame and channel of each (N,)."""
-        cache, owner, slot, view_of, pictures = self.cache, [], [], [], []
-        for number, frame in enumerate(frames):
-            channels = self._slots(int(cache.rig[frame]), turns[number], centres[number])
-            images = self._mattes(int(frame), rng)
-            shut = rng.integers(len(images)) if rng.random() < self.config.random_shut else -1
-            for view, image in enumerate(images):
-                if view != shut and image.any():
-                    owner.append(number)
-                    slot.append(channels[view])
-                    view_of.append(view)
-                    pictures.append(image)
-        at = np.array(owner, dtype=int)
-        rig, views = cache.rig[frames[at]], np.array(view_of, dtype=int)
-        ends = np.cumsum([0, *((p.shape[0] + 2) * (p.shape[1] + 2) for p in pictures)])
-        moved = cache.translation[rig, views] + np.einsum("nij,nj->ni", cache.rotation[rig, views], centres[at])
-        arrays = (
-            cache.matrix[rig, views],
-            cache.distortions[rig, views],
-            cache.rotation[rig, views] @ np.swapaxes(turns[at], 1, 2),
-            moved,
-            cache.fields[rig, views],
-        )
-        shots = Shots(
-            _row(pictures),
-            torch.from_numpy(ends[:-1].astype(np.int32)),
-            torch.from_numpy(cache.sizes[rig, views].astype(np.int32)),
-            *(torch.from_numpy(a.astype(np.float32)) for a in arrays),
-        )
-        return shots, at, np.array(slot, dtype=int)
+def turn(
+    packed: torch.Tensor, joints: torch.Tensor, R_world_site: torch.Tensor, quarters: int, mirror: bool
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return one frame as if room, cameras and person were mirrored in the plane Z = 0, then turned about Y.
 
-    def _slots(self, rig: int, turn: np.ndarray, centre: np.ndarray) -> np.ndarray:
-        """Channel (V,) of each camera of a turned rig."""
-        cameras = [
-            replace(camera, R_camera_world=R, translation=camera.translation + camera.R_camera_world @ centre)
-            for camera in self.cache.cameras(rig)
-            for R in [camera.R_camera_world @ turn.T]
-        ]
-        return camera_slots(cameras, np.zeros((1, 3)))[0]
-
-    def _mattes(self, frame: int, rng: np.random.Generator) -> list[np.ndarray]:
-        """Mattes, each (H, W) bool, of a frame, with faults."""
-        cache, rig = self.cache, int(self.cache.rig[frame])
-        cameras = cache.cameras(rig)
-        images = []
-        for view, camera in enumerate(cameras):
-            image = np.zeros(camera.size[::-1], dtype=bool)
-            crop = cache.crop(frame, view)
-            part = image[crop.row : crop.row + crop.cells.shape[0], crop.column : crop.column + crop.cells.shape[1]]
-            part[:] = crop.cells[:, : part.shape[1]]
-            images.append(image)
-        joints = [project(camera, cache.joints[frame]) for camera in cameras]
-        away = [float(np.linalg.norm(camera.centre - cache.middle[frame])) for camera in cameras]
-        scales = [camera.matrix[0, 0] / distance for camera, distance in zip(cameras, away, strict=True)]
-        spoil(images, joints, scales, rng, self.config.mattes)
-        return images
-
-
-def _row(pictures: list[np.ndarray]) -> torch.Tensor:
-    """All pictures' cells, each with a border, (C,) uint8."""
-    if not pictures:
-        return torch.zeros(1, dtype=torch.uint8)
-    return torch.from_numpy(np.concatenate([np.pad(p, 1).ravel() for p in pictures]).view(np.uint8))
-
-
-def check_split(cache: MatteCache, split: str) -> None:
-    """Refuse a cache of other people than those of `split`.
-
-    Raises
-    ------
-    KinefuseError
-        If they are.
+    Parameters
+    ----------
+    packed : (64, 64, 64) uint8, bit k is channel k
+    joints : (22, 3) metres from the volume's centre
+    R_world_site : (13, 3, 3)
+    quarters : turns of 90 degrees from +Z towards +X, in which a camera moves on by two of eight channels
+    mirror : whether left becomes right; the camera of channel k, at 45 k degrees, goes to channel 4 - k
     """
-    if cache.split != split:
-        raise KinefuseError(f"Expected a cache of mattes of the people for {split}, got one for {cache.split}.")
+    if mirror:
+        flip = torch.tensor([1.0, 1.0, -1.0])
+        packed, joints = packed.flip(2), joints[_swapped(JOINTS)] * flip
+        R_world_site = flip[:, None] * R_world_site[_swapped(IMU_SITES)] * flip
+    channels = [((4 - k if mirror else k) + 2 * quarters) % CHANNELS for k in range(CHANNELS)]
+    about = torch.from_numpy(matrix_from_rotvec(np.array([0.0, quarters * np.pi / 2, 0.0])).astype(np.float32))
+    packed = torch.rot90(packed, quarters, dims=(2, 0))
+    return _moved_bits(tuple(channels))[packed.int()], joints @ about.T, about @ R_world_site
+
+
+@cache
+def _swapped(names: tuple[str, ...]) -> torch.Tensor:
+    return torch.from_numpy(mirror_permutation(names))
+
+
+@cache
+def _moved_bits(channels: tuple[int, ...]) -> torch.Tensor:
+    """What becomes of each byte (256,) when bit k moves to `channels[k]`."""
+    values = torch.arange(256)
+    moved = [((values >> k) & 1) << to for k, to in enumerate(channels)]
+    return torch.stack(moved).sum(0).to(torch.uint8)
+
+
+def _shut_one(packed: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
+    """Empty one of the channels in which there is anything."""
+    any_voxel = int(np.bitwise_or.reduce(packed.numpy(), axis=None))
+    shown = [k for k in range(CHANNELS) if any_voxel >> k & 1]
+    return packed & (255 - (1 << int(rng.choice(shown)))) if shown else packed
+
+
+def worn_orientations(
+    truth: np.ndarray, faults: OrientationFaults, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return orientations (B, 13, 3, 3) with errors, and whether a sensor is there (B, 13), of the truth's."""
+    count = len(truth)
+    size = rng.uniform(faults.least, faults.most, (count, 1, 1))
+    on_bone = faults.mounting_sd_rad * rng.standard_normal((count, N_SITES, 3))
+    on_bone += faults.noise_sd_rad * rng.standard_normal((count, N_SITES, 3))
+    heading = faults.heading_sd_rad * rng.standard_normal((count, N_SITES, 1)) * np.array([0.0, 1.0, 0.0])
+    some = rng.random((count, 1)) < faults.some_missing
+    gone = some & (rng.random((count, N_SITES)) < rng.random((count, 1)))
+    return matrix_from_rotvec(size * heading) @ truth.astype(float) @ matrix_from_rotvec(size * on_bone), ~gone

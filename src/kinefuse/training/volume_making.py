@@ -37,10 +37,6 @@ class Shots:
     translation: torch.Tensor
     fields: torch.Tensor
 
-    def to(self, device: torch.device) -> "Shots":
-        """Return the same on another device."""
-        return Shots(*(getattr(self, name).to(device) for name in self.__dataclass_fields__))
-
 
 SLAB: Final = 16
 """Layers of voxels that a CPU works on at once: 262 kB a number, so that all of them stay in its cache."""

@@ -1,0 +1,92 @@
+"""DeepFuse from motion to weights, small."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from training_samples import write_motion_file
+
+from kinefuse.errors import KinefuseError
+from kinefuse.models.deepfuse import DeepFuse
+from kinefuse.models.weights import load_network
+from kinefuse.training.matte_cache import read_cache
+from kinefuse.training.volume_run import VolumeRun, run_preset, train_deepfuse, volume_run
+
+
+@pytest.fixture(scope="module")
+def motion(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_motion_file(tmp_path_factory.mktemp("motion") / "motion.npz")
+
+
+def tiny(motion: Path, out: Path, network: str = "deepfuse", steps: int = 6, **given: object) -> VolumeRun:
+    run = run_preset(network, "tiny", out, steps=steps, progress=False, **given)
+    return volume_run(run, rendered=motion.parent / "rendered", frames=32)
+
+
+def test_it_learns_and_its_weights_are_read_back(motion: Path, tmp_path: Path) -> None:
+    weights = train_deepfuse(tiny(motion, tmp_path, steps=40), motion)
+    assert weights.name == "deepfuse.safetensors"
+    log = (tmp_path / "log" / "metrics.csv").read_text().splitlines()
+    column = log[0].split(",").index("validation/error_mm")
+    judged = [float(line.split(",")[column]) for line in log[1:] if line.split(",")[column]]
+    assert judged[-1] < 450.0  # untrained: all joints at one place, half a metre off
+    network = load_network("deepfuse", weights)
+    assert isinstance(network, DeepFuse)
+    assert network.config.refinement == "cylinders"
+    answer = network(torch.zeros((1, 8, 64, 64, 64)), torch.eye(3).expand(1, 13, 3, 3))
+    assert answer.joints.shape == (1, 22, 3)
+
+
+def test_vision_sees_no_orientations(motion: Path, tmp_path: Path) -> None:
+    weights = train_deepfuse(tiny(motion, tmp_path, "deepfuse_vision", steps=2), motion)
+    network = load_network("deepfuse_vision", weights)
+    assert isinstance(network, DeepFuse)
+    assert network.config.refinement == "vision"
+    with pytest.raises(KinefuseError, match="deepfuse_vision"):
+        load_network("deepfuse", weights)
+
+
+def test_what_was_rendered_is_used_again_and_its_size_is_checked(motion: Path, tmp_path: Path) -> None:
+    train_deepfuse(tiny(motion, tmp_path, steps=1), motion)
+    rendered = motion.parent / "rendered"
+    before = (rendered / "train" / "volumes.npy").stat().st_mtime_ns
+    train_deepfuse(tiny(motion, tmp_path, steps=1), motion, overwrite=True)
+    assert (rendered / "train" / "volumes.npy").stat().st_mtime_ns == before
+    assert len(read_cache(rendered / "train.npz")) == 32
+    other = volume_run(run_preset("deepfuse", "tiny", tmp_path, steps=1, progress=False), rendered=rendered, frames=48)
+    with pytest.raises(KinefuseError, match="32 frames, not 48"):
+        train_deepfuse(other, motion, overwrite=True)
+
+
+def test_resumed_it_ends_as_if_never_left(motion: Path, tmp_path: Path) -> None:
+    whole = train_deepfuse(tiny(motion, tmp_path / "whole", steps=6), motion)
+    # The rate depends on how many steps there are in all, so the first part is a run that was stopped.
+    part = tiny(motion, tmp_path / "part", steps=6, validate_every=3)
+    stop_after(part, motion, 3)
+    resumed = train_deepfuse(part, motion, resume=True)
+    one, two = (load_network("deepfuse", path).state_dict() for path in (whole, resumed))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def stop_after(config: VolumeRun, motion: Path, steps: int) -> None:
+    """Run as if it were killed after some steps."""
+    from unittest.mock import patch
+
+    from kinefuse.training.volume_run import VolumeLearner
+
+    learn = VolumeLearner.training_step
+
+    def until(self: VolumeLearner, example: object, number: int) -> torch.Tensor:
+        if self.global_step >= steps:
+            raise RuntimeError("killed")
+        return learn(self, example, number)  # type: ignore[arg-type]
+
+    with patch.object(VolumeLearner, "training_step", until), pytest.raises(RuntimeError, match="killed"):
+        train_deepfuse(config, motion)
+
+
+def test_names_and_numbers_that_make_no_sense() -> None:
+    with pytest.raises(KinefuseError, match="did you mean 'compact'"):
+        run_preset("deepfuse", "compct", Path("x"))
+    with pytest.raises(KinefuseError, match="rate"):
+        run_preset("deepfuse", "tiny", Path("x"), rate=2.0)
