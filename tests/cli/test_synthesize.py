@@ -51,6 +51,29 @@ def test_cameras_instead_of_joint_centres(tmp_path: Path) -> None:
     assert min(seen) > 0.3
 
 
+def test_silhouettes_that_deepfuse_understands(tmp_path: Path, capsys: Capture) -> None:
+    """From motion capture to a trial's folder to a result with a report, whatever an untrained network says."""
+    from kinefuse.models.deepfuse import DEEPFUSE_PRESETS, DeepFuse
+    from kinefuse.models.weights import save_network
+
+    (tmp_path / "walk").mkdir()
+    write_motion(tmp_path / "walk" / "motion.nc", swinging(16))
+    assert synthesize(tmp_path / "walk", "--out", tmp_path / "trials", "--silhouettes", "3", "--quiet") == 0
+    (toml,) = (tmp_path / "trials").rglob("trial.toml")
+    recording = read_trial(toml.parent)
+    assert recording.joint_centers is None
+    assert [len(list(view.silhouettes.glob("*.png"))) for view in recording.views if view.silhouettes] == [8, 8, 8]
+    weights = tmp_path / "mine.safetensors"
+    save_network(weights, "deepfuse", DeepFuse(DEEPFUSE_PRESETS["tiny"]))
+    capsys.readouterr()
+    assert main(["run", str(toml.parent), "--estimator", f"deepfuse={weights}", "--quiet"]) == 0
+    quality = json.loads((toml.parent / "result" / "quality.json").read_text())
+    assert quality["motion"]["frames"] == 8
+    assert any("Joint centres are the network's" in note for note in quality["notes"])
+    assert read_motion(toml.parent / "result" / "motion.nc").estimator == "deepfuse"
+    refused(capsys, "synthesize", tmp_path / "walk", "--out", tmp_path / "x", "--cameras", "3", "--silhouettes", "3")
+
+
 def test_the_same_seed_writes_the_same_trials(prepared: Path, tmp_path: Path) -> None:
     for name, seed in (("a", "5"), ("b", "5"), ("c", "6")):
         assert synthesize(prepared, "--out", tmp_path / name, "--seed", seed, "--quiet") == 0

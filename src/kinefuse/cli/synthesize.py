@@ -25,6 +25,9 @@ def synthesize(
     cameras: Annotated[
         int, typer.Option("--cameras", help="Film with so many virtual cameras instead of giving joint centres.")
     ] = 0,
+    silhouettes: Annotated[
+        int, typer.Option("--silhouettes", help="Give the person's silhouettes in so many virtual cameras instead.")
+    ] = 0,
     chosen_set: Annotated[
         str, typer.Option("--split", help="Of a prepared file: test, validation, train or other-laboratory.")
     ] = "test",
@@ -39,6 +42,7 @@ def synthesize(
 
     from kinefuse.cli.output import print_findings, print_lines
     from kinefuse.cli.progress import ProgressBars
+    from kinefuse.errors import KinefuseError
     from kinefuse.evaluation.filming import require_cameras
     from kinefuse.evaluation.material import Choice, load_clips
     from kinefuse.evaluation.recordings import Conditions
@@ -50,14 +54,17 @@ def synthesize(
         mounting_sd_rad=float(np.deg2rad(mounting_deg)),
         seed=seed,
     )
-    require_cameras(cameras)
+    for count in (cameras, silhouettes):
+        require_cameras(count)
+    if cameras and silhouettes:
+        raise KinefuseError("--cameras and --silhouettes each film with cameras of their own; ask for one of them.")
     choice = Choice(chosen_set=chosen_set, per_subject=clips, seed=seed, smpl=smpl)
     check_folder(out, overwrite)
     with ProgressBars(quiet) as progress:
         found, findings = load_clips(material, choice, progress)
         folders = folders_of(out, found)
         for number, (clip, folder) in enumerate(zip(found, folders, strict=True), 1):
-            write_made_trial(folder, clip, conditions, cameras, overwrite)
+            write_made_trial(folder, clip, conditions, cameras, overwrite, silhouettes)
             progress("making trials", number, len(found))
     if not quiet:
         print_findings(findings, most=6)

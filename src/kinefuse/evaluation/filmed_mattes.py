@@ -14,6 +14,7 @@ import torch
 
 from kinefuse.conventions import KEYPOINTS
 from kinefuse.evaluation.material import Clip, middle, stable_rng
+from kinefuse.formats.videos import import_cv2
 from kinefuse.metrics.compare import motion_at
 from kinefuse.motion import Motion
 from kinefuse.recordings import Camera, View
@@ -74,6 +75,20 @@ class FilmedMattes:
                 )
             )
         return tuple(views)
+
+    def as_images(self, folder: Path) -> tuple[View, ...]:
+        """Write the mattes as PNG images, a folder a camera, as a trial keeps them, and return the views of them."""
+        cv2 = import_cv2()
+        for camera, mattes in zip(self.cameras, self.mattes, strict=True):
+            (folder / camera.name).mkdir(parents=True)
+            for frame, matte in enumerate(mattes):
+                encoded = cv2.imencode(".png", np.where(matte, 255, 0).astype(np.uint8))[1]
+                (folder / camera.name / f"{frame:06d}.png").write_bytes(encoded.tobytes())
+        start = float(self.time[0])
+        return tuple(
+            View(camera=camera.name, rate_hz=MATTES_HZ, start_s=start, silhouettes=folder / camera.name)
+            for camera in self.cameras
+        )
 
 
 def filmed_mattes(clip: Clip, seed: int, cameras: int | None = CAMERAS, longest_s: float = LONGEST_S) -> FilmedMattes:

@@ -5,10 +5,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from kinefuse.errors import KinefuseError
+from kinefuse.evaluation.filmed_mattes import filmed_mattes
 from kinefuse.evaluation.filming import filmed
-from kinefuse.evaluation.material import TRUTH, Clip, require_whole
+from kinefuse.evaluation.material import LONGEST_S, TRUTH, Clip, require_whole
 from kinefuse.evaluation.recordings import Conditions, make_recording
 from kinefuse.formats.netcdf import write_motion
 from kinefuse.formats.trial import write_trial
@@ -50,8 +52,12 @@ def _plain(name: str) -> str:
     return re.sub(r"[^\w.-]+", "_", name).strip("._") or "clip"
 
 
-def write_made_trial(folder: Path, clip: Clip, conditions: Conditions, cameras: int, overwrite: bool) -> None:
+def write_made_trial(
+    folder: Path, clip: Clip, conditions: Conditions, cameras: int, overwrite: bool, silhouettes: int = 0
+) -> None:
     """Write a trial of a clip: virtual IMUs with noisy joint centres or, of `cameras` virtual cameras, 2-D keypoints.
+
+    With `silhouettes` cameras, instead of these, the person's mattes in their images.
 
     Raises
     ------
@@ -59,7 +65,10 @@ def write_made_trial(folder: Path, clip: Clip, conditions: Conditions, cameras: 
         If the clip has gaps, the folder holds anything and `overwrite` is false, or it cannot be written.
     """
     require_whole(clip)
-    write_trial(folder, _made(clip, conditions, cameras), overwrite)
+    with TemporaryDirectory(prefix="kinefuse-mattes-") as images:
+        made = _made(clip, conditions, cameras)
+        made = _with_silhouettes(made, clip, conditions.seed, silhouettes, Path(images)) if silhouettes else made
+        write_trial(folder, made, overwrite)
     (folder / TRUTH).parent.mkdir(exist_ok=True)
     write_motion(folder / TRUTH, clip.truth)
 
@@ -70,3 +79,9 @@ def _made(clip: Clip, conditions: Conditions, cameras: int) -> Recording:
         return recording
     rig, views = filmed(clip, cameras, conditions.seed)
     return replace(recording, joint_centers=None, cameras=rig, views=views)
+
+
+def _with_silhouettes(recording: Recording, clip: Clip, seed: int, count: int, folder: Path) -> Recording:
+    """Return a recording with mattes of the whole clip, of `count` cameras, as images in `folder`."""
+    seen = filmed_mattes(clip, seed, count, LONGEST_S)
+    return replace(recording, joint_centers=None, cameras=seen.cameras, views=seen.as_images(folder))
