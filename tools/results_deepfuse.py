@@ -1,4 +1,4 @@
-"""Make ``docs/results/deepfuse.md``, DeepFuse with and without sensors on rendered silhouettes of people whom training never saw.
+"""Make ``docs/results/deepfuse.md``: DeepFuse with and without sensors on silhouettes of people new to it.
 
 Usage: python tools/results_deepfuse.py [--data build/motion.npz] [--clips 3] [--fused FILE] [--vision FILE]
 
@@ -105,13 +105,15 @@ Made by `tools/results_deepfuse.py` on {date.today().isoformat()}: {people} peop
 {CAMERAS} cameras around a floor of 4 × 6 m film the middle {LONGEST_S:g} s of each clip at {MATTES_HZ:g} frames a
 second. The person is a body model with their bone lengths in random clothes; mattes get the faults of
 `synthesis.matte_noise`. Sensors are put on askew (13.5° about each axis) and read noise; no pose is held: mounting and
-heading are found with the cameras. ± is the standard deviation over people. A frame is partial if any camera does not see the whole person.
+heading are found with the cameras. ± is the standard deviation over people. A frame is
+partial if any camera does not see the whole person.
 
 ## All frames, full and partial ones
 
 {main_table(scores)}
 Errors are distances of 22 joints: as they are, with the roots moved together, and after the best similarity transform
-of each frame. Jitter is the mean error of the joints' accelerations relative to the root: no frame knows its neighbours.
+of each frame. Jitter is the mean error of the joints' accelerations relative to the root: no frame knows its
+neighbours.
 
 ## Beside the paper
 
