@@ -13,10 +13,14 @@ from kinefuse.estimators.registry import ESTIMATORS, make_estimator
 from kinefuse.formats.angle_tables import read_angles
 from kinefuse.formats.storage import Table, read_mot
 from kinefuse.formats.trc import read_trc
+from kinefuse.metrics.compare import Row
 from kinefuse.metrics.tables import compare_to_mot
 from kinefuse.motion import Motion
 from kinefuse.recordings import Recording
 from real_trials import REAL
+
+CELLS: Final = (("angles", ""), ("rms_deg", ".1f"), ("after_deg", ".1f"), ("r", ".2f"))
+"""Of each group of angles: name in a row, and how a document shows it."""
 
 LEGS: Final = tuple(f"{angle}_{side}" for angle in ("hip_flexion", "knee_angle", "ankle_angle") for side in "rl")
 MOVING: Final = np.deg2rad(5.0)
@@ -81,14 +85,23 @@ def estimates(recording: Recording, done: Mapping[str, Motion] | None = None) ->
     return motions
 
 
-def table_rows(recorded: Recorded, motions: Mapping[str, Motion]) -> list[str]:
-    """Return a line for each estimator and each other tool."""
+def table_rows(recorded: Recorded, motions: Mapping[str, Motion]) -> list[Row]:
+    """Return a row for each estimator and each other tool, which is not `ours`."""
     rows = []
     for name, motion in (*motions.items(), *recorded.others.items()):
-        told = f"`{name}`" if name in motions else f"*{name}*"
-        cells = [_means(motion, recorded.table, names) for names in (LEGS, _moving(recorded, motion))]
-        rows.append(f"| {recorded.name} | {recorded.reference} | {told} | " + " | ".join(cells) + " |")
+        row: Row = {"recording": recorded.name, "reference": recorded.reference, "method": name}
+        row["ours"] = int(name in motions)
+        for group, names in (("legs", LEGS), ("all", _moving(recorded, motion))):
+            row |= _means(motion, recorded.table, names, group)
+        rows.append(row)
     return rows
+
+
+def table_line(row: Row) -> str:
+    """Return a row of `table_rows` as a line of Markdown; other tools are in italics."""
+    told = f"`{row['method']}`" if row["ours"] else f"*{row['method']}*"
+    cells = [" | ".join(format(row[f"{group}_{what}"], form) for what, form in CELLS) for group in ("legs", "all")]
+    return f"| {row['recording']} | {row['reference']} | {told} | " + " | ".join(cells) + " |"
 
 
 def _moving(recorded: Recorded, motion: Motion) -> tuple[str, ...]:
@@ -101,11 +114,17 @@ def _moving(recorded: Recorded, motion: Motion) -> tuple[str, ...]:
     )
 
 
-def _means(motion: Motion, table: Table, names: Iterable[str]) -> str:
-    """Return the means of RMS difference, of that without each angle's offset, and of correlation, as cells."""
+def _means(motion: Motion, table: Table, names: Iterable[str], group: str) -> Row:
+    """Return the means of RMS difference, of that without each angle's offset, and of correlation."""
     rows = compare_to_mot(motion, table, tuple(names))
     rms, after = (np.degrees(np.mean([getattr(row, kind) for row in rows])) for kind in ("rmse", "rmse_no_offset"))
-    return f"{len(rows)} | {rms:.1f} | {after:.1f} | {np.nanmean([row.correlation for row in rows]):.2f}"
+    r = float(np.nanmean([row.correlation for row in rows]))
+    return {
+        f"{group}_angles": len(rows),
+        f"{group}_rms_deg": float(rms),
+        f"{group}_after_deg": float(after),
+        f"{group}_r": r,
+    }
 
 
 def sitting_rows(

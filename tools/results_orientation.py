@@ -1,6 +1,6 @@
 """The orientation filter against optical truth, and virtual sensors against the real one, on a BROAD recording.
 
-Writes ``docs/results/orientation_filter.md``.
+Writes ``docs/results/orientation_filter.md``, and for the study's page tables in ``docs/results/beside``.
 
 Usage: python tools/results_orientation.py     (reads ``real`` in the folder given by KINEFUSE_DATA)
 """
@@ -17,13 +17,16 @@ from scipy.io import loadmat
 
 from kinefuse.conventions import COORDINATES, SEGMENTS
 from kinefuse.inertial.orientation import estimate_orientation, least_turn_about_up
+from kinefuse.metrics.compare import Row
 from kinefuse.motion import Motion
 from kinefuse.recordings import Imu
 from kinefuse.rotations import matrix_from_quaternion, quaternion_from_matrix
+from kinefuse.study.tables import csv_text
 from kinefuse.synthesis.imus import REF_FROM_WORLD, ideal_imu, valid_runs
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "docs" / "results" / "orientation_filter.md"
+BESIDE = ROOT / "docs" / "results" / "beside"
 DATA = Path(os.environ.get("KINEFUSE_DATA", ROOT.parent / "shared" / "data")) / "real" / "broad_06_fast_rotation"
 TRIAL: Final = "06_undisturbed_fast_rotation_A"
 CUTOFFS: Final = (10.0, 20.0, 40.0, None)
@@ -31,6 +34,9 @@ EDGE_S: Final = 0.5
 """What is left out next to a gap of the optical data, where a low-pass and a spline see one side only."""
 
 ALIGNED_S: Final = 2.0
+DRAWN_S: Final = 2.0
+DRAWN_HZ: Final = 95
+SHOWN_CUTOFF: Final = 20.0
 
 
 @dataclass(frozen=True)
@@ -98,9 +104,9 @@ def filter_errors(trial: Trial, R_ref_sensor: np.ndarray, aligned: bool) -> Filt
     return FilterErrors(total, heading, inclination, float(np.degrees(np.median(last))), before)
 
 
-def filter_rows(trial: Trial) -> list[str]:
+def filter_rows(trial: Trial) -> list[Row]:
     """One row for each form of the filter."""
-    rows = []
+    rows: list[Row] = []
     for label, magnetometer, aligned in (
         ("6D (gyroscope, accelerometer)", False, True),
         ("9D (with magnetometer)", True, True),
@@ -110,8 +116,8 @@ def filter_rows(trial: Trial) -> list[str]:
         R = estimate_orientation(trial.imu, magnetometer)
         took = time.process_time() - began
         e = filter_errors(trial, R, aligned)
-        cells = [f"{v:.2f}" for v in (e.total, e.heading, e.inclination, e.last_heading)]
-        rows.append(f"| {label} | {' | '.join(cells)} | {e.before:+.1f} | {took:.1f} |")
+        row: Row = {"filter": label, "total_deg": e.total, "heading_deg": e.heading, "inclination_deg": e.inclination}
+        rows.append(row | {"last_heading_deg": e.last_heading, "before_deg": e.before, "cpu_s": took})
     return rows
 
 
@@ -161,12 +167,17 @@ def deviation(real: np.ndarray, virtual: np.ndarray) -> tuple[float, float]:
     return float(np.sqrt((by_axis**2).mean())), float((by_axis / np.ptp(real, axis=0)).mean())
 
 
-def synthetic_rows(trial: Trial) -> tuple[list[str], np.ndarray]:
-    """Virtual against real readings in the second half of the movement; the place is fitted to the first half."""
-    motion, use = as_motion(trial), compared(trial)
+def halves(trial: Trial) -> tuple[np.ndarray, np.ndarray]:
+    """(T,) true in the first half of what is compared, to which the place is fitted, and in the second."""
+    use = compared(trial)
     half = use & (np.cumsum(use) <= use.sum() // 2)
-    arm, judged = lever_arm(trial, motion, half), use & ~half
-    rows = []
+    return half, use & ~half
+
+
+def synthetic_rows(trial: Trial, motion: Motion, arm: np.ndarray) -> list[Row]:
+    """Virtual against real readings in the second half of the movement."""
+    _, judged = halves(trial)
+    rows: list[Row] = []
     for cutoff in CUTOFFS:
         cells = []
         for place in (np.zeros(3), arm):
@@ -175,10 +186,36 @@ def synthetic_rows(trial: Trial) -> tuple[list[str], np.ndarray]:
             force = deviation(trial.imu.specific_force[judged], imu.specific_force[judged])
             cells.append((np.degrees(rate[0]), 100 * rate[1], force[0], 100 * force[1]))
         bare, placed = cells
-        label = "none" if cutoff is None else f"{cutoff:g} Hz"
-        text = f"{bare[0]:.1f} | {bare[1]:.1f} | {bare[2]:.2f} | {bare[3]:.1f} | {placed[2]:.2f} | {placed[3]:.1f}"
-        rows.append(f"| {label} | {text} |")
-    return rows, arm
+        row: Row = {"low_pass": "none" if cutoff is None else f"{cutoff:g} Hz"}
+        row |= {"rate_dps": bare[0], "rate_percent": bare[1], "force_mps2": bare[2], "force_percent": bare[3]}
+        rows.append(row | {"force_placed_mps2": placed[2], "force_placed_percent": placed[3]})
+    return rows
+
+
+def signal_rows(trial: Trial, motion: Motion, arm: np.ndarray) -> list[Row]:
+    """Real and virtual readings of one axis, `DRAWN_S` long, from the fastest turning of the judged half on."""
+    _, judged = halves(trial)
+    size = np.where(judged, np.linalg.norm(trial.imu.angular_rate, axis=1), 0.0)
+    begin = int(size.argmax()) - DRAWN_HZ // 2
+    shown = slice(begin, begin + round(DRAWN_S * 286), 286 // DRAWN_HZ)
+    virtual = ideal_imu(motion, "pelvis", arm, np.eye(3), trial.imu.time, SHOWN_CUTOFF)
+    time_s = trial.imu.time[shown] - trial.imu.time[begin]
+    columns = {
+        "time_s": time_s,
+        "real_rate": np.degrees(trial.imu.angular_rate[shown, 0]),
+        "virtual_rate": np.degrees(virtual.angular_rate[shown, 0]),
+        "real_force": trial.imu.specific_force[shown, 0],
+        "virtual_force": virtual.specific_force[shown, 0],
+    }
+    return [{name: round(float(values[i]), 3) for name, values in columns.items()} for i in range(len(time_s))]
+
+
+def markdown(rows: list[Row], formats: tuple[str, ...]) -> str:
+    """Rows as lines of a table, one format a column."""
+    return "\n".join(
+        "| " + " | ".join(format(value, form) for value, form in zip(row.values(), formats, strict=True)) + " |"
+        for row in rows
+    )
 
 
 def turning(trial: Trial) -> float:
@@ -189,7 +226,13 @@ def turning(trial: Trial) -> float:
 def main() -> None:
     """Make the page."""
     trial = read_trial()
-    rows, arm = synthetic_rows(trial)
+    motion = as_motion(trial)
+    arm = lever_arm(trial, motion, halves(trial)[0])
+    filters, synthetic = filter_rows(trial), synthetic_rows(trial, motion, arm)
+    tables = {"orientation_filter": filters, "virtual_sensors": synthetic}
+    BESIDE.mkdir(parents=True, exist_ok=True)
+    for name, rows in (tables | {"virtual_signals": signal_rows(trial, motion, arm)}).items():
+        (BESIDE / f"{name}.csv").write_text(csv_text(rows), encoding="utf-8")
     template = Path(__file__).with_name("results_orientation.md.txt").read_text(encoding="utf-8")
     OUT.write_text(
         template.format(
@@ -197,8 +240,8 @@ def main() -> None:
             seconds=f"{trial.imu.time[-1]:.0f}",
             moving=f"{trial.moving.mean() * trial.imu.time[-1]:.0f}",
             rate=f"{turning(trial):.0f}",
-            filters="\n".join(filter_rows(trial)),
-            synthetic="\n".join(rows),
+            filters=markdown(filters, ("", ".2f", ".2f", ".2f", ".2f", "+.1f", ".1f")),
+            synthetic=markdown(synthetic, ("", ".1f", ".1f", ".2f", ".1f", ".2f", ".1f")),
             arm=", ".join(f"{1000 * a:.0f}" for a in arm),
         ),
         encoding="utf-8",

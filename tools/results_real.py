@@ -1,6 +1,7 @@
 """Real recordings that no network has seen: videos, inertial sensors, markers; every method that applies to each.
 
-Writes ``docs/results/real_recordings.md`` and its figures in ``docs/images``.
+Writes ``docs/results/real_recordings.md``, its figures in ``docs/images``, and for the study's page a table in
+``docs/results/beside``.
 
 Usage: python tools/results_real.py [--weights DIR]     (reads ``real`` in the folder given by KINEFUSE_DATA)
 """
@@ -26,21 +27,24 @@ from kinefuse.formats.pose2sim import import_pose2sim
 from kinefuse.formats.segments import motion_of_angles
 from kinefuse.formats.storage import Table, read_mot
 from kinefuse.formats.trial import read_trial
+from kinefuse.metrics.compare import Row
 from kinefuse.metrics.tables import TableDifference, compare_to_mot
 from kinefuse.models.weights import load_network
 from kinefuse.motion import Motion
 from kinefuse.recordings import Recording
 from kinefuse.rotations import matrix_from_euler, yaw_matrix
+from kinefuse.study.tables import csv_text
 from kinefuse.vision.detection import detect_recording
 from kinefuse.vision.preparation import measure_joint_centers
 from real_figures import draw_balancing, draw_knees, draw_opensense, draw_timeline
-from real_table import LEGS, Recorded, estimates, marker_recordings, table_rows
+from real_table import LEGS, Recorded, estimates, marker_recordings, table_line, table_rows
 from real_table import sitting_rows as rows_of_sitting
 from real_trials import REAL, off_main_axis, opensense_trial, qmt_trial, tilt_by_gravity, without_pose
 from results_balancing import ANGLES, REFERENCES, Result, draw_overlay
 
 ROOT = Path(__file__).parents[1]
 OUT = ROOT / "docs" / "results" / "real_recordings.md"
+BESIDE = ROOT / "docs" / "results" / "beside"
 IMAGES = ROOT / "docs" / "images"
 
 BALANCING = REAL / "pose2sim_balancing"
@@ -259,7 +263,7 @@ def mounting_rows() -> list[str]:
     ]
 
 
-def all_rows(fits: list[Fit], tables: dict[str, Table]) -> list[str]:
+def all_rows(fits: list[Fit], tables: dict[str, Table]) -> list[Row]:
     """Every method on every recording with a reference, but for those of inertial sensors."""
     rows = []
     for fit in fits:
@@ -282,7 +286,7 @@ def all_rows(fits: list[Fit], tables: dict[str, Table]) -> list[str]:
     return rows
 
 
-def sensor_rows(walk: Recording, table: Table, imunet: ImuNetEstimator) -> list[str]:
+def sensor_rows(walk: Recording, table: Table, imunet: ImuNetEstimator) -> list[Row]:
     """Every method on the walk with eight sensors, with its held pose and without."""
     rows = []
     for told, recording in (("with the held pose", walk), ("without", without_pose(walk))):
@@ -326,6 +330,9 @@ def main(weights: Path | None) -> None:
     draw_timeline(IMAGES / "real_qmt_timeline.png", whole)
     draw_knees(IMAGES / "real_qmt_knees.png", {name: found.curves for name, found in knees.items()})
 
+    methods = all_rows(fits, tables) + sensor_rows(walk, table, imunet)
+    BESIDE.mkdir(parents=True, exist_ok=True)
+    (BESIDE / "real_recordings.csv").write_text(csv_text(methods), encoding="utf-8")
     template = Path(__file__).with_name("results_real.md.txt").read_text(encoding="utf-8")
     OUT.write_text(
         template.format(
@@ -342,7 +349,7 @@ def main(weights: Path | None) -> None:
             sitting="\n".join(sitting_rows(whole)),
             strides="\n".join(stride_row(name, found) for name, found in knees.items()),
             mountings="\n".join(mounting_rows()),
-            all_methods="\n".join(all_rows(fits, tables) + sensor_rows(walk, table, imunet)),
+            all_methods="\n".join(map(table_line, methods)),
             sitting_methods="\n".join(rows_of_sitting(estimates(day, {"imunet": whole}), STANDING[0], SITTING[0])),
         ),
         encoding="utf-8",

@@ -23,6 +23,8 @@ from kinefuse.study.tables import write_tables
 
 ROOT: Final = Path(__file__).parents[1]
 OUT: Final = ROOT / "docs" / "results"
+BESIDE: Final = OUT / "beside"
+"""Tables of results_orientation.py, results_real.py and results_impaired.py, which the page shows too."""
 
 
 def repetitions(cells: Sequence[Cell]) -> dict[str, int]:
@@ -57,7 +59,7 @@ def main() -> None:
     }
     write_markdown(cells, settings, OUT / f"{asked.name}.md", told)
     write_tables(cells, settings, OUT / asked.name)
-    write_page(cells, settings, OUT / asked.name / "study.html", told)
+    write_page(cells, settings, OUT / asked.name / "study.html", told, BESIDE)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from kinefuse import __version__
 from kinefuse.formats.table_text import write_text
 from kinefuse.report.markup import json_for_script, section, text
 from kinefuse.report.page import POLICY
+from kinefuse.report.study_beside import beside_figures, beside_section, read_beside
 from kinefuse.report.study_curves import cycles_figure, parity_figure
 from kinefuse.report.study_figures import (
     activities_figure,
@@ -41,7 +42,13 @@ FIGURES: Final = (
 """In the order of the page: the paper's A to D, then what noise and faults do."""
 
 
-def write_page(cells: Sequence[Cell], settings: Sequence[Setting], path: Path, told: Mapping[str, object]) -> None:
+def write_page(
+    cells: Sequence[Cell],
+    settings: Sequence[Setting],
+    path: Path,
+    told: Mapping[str, object],
+    beside: Path | None = None,
+) -> None:
     """Write the study as one HTML file that needs no network.
 
     Parameters
@@ -50,36 +57,43 @@ def write_page(cells: Sequence[Cell], settings: Sequence[Setting], path: Path, t
     settings : in the order in which they stand
     path : replaced if it exists
     told : how the study was made, by name, such as ``{"seed": 0}``; shown at the end as it is
+    beside : folder with tables of other runs, see `study_beside`; those that it has are shown too
 
     Raises
     ------
     KinefuseError
-        If the file cannot be written, or the extra ``study`` is missing.
+        If the file cannot be written, a table in `beside` cannot be read, or the extra ``study`` is missing.
     """
-    write_text(Path(path), render_page(cells, settings, told))
+    write_text(Path(path), render_page(cells, settings, told, beside))
 
 
-def render_page(cells: Sequence[Cell], settings: Sequence[Setting], told: Mapping[str, object]) -> str:
+def render_page(
+    cells: Sequence[Cell], settings: Sequence[Setting], told: Mapping[str, object], beside: Path | None = None
+) -> str:
     """Return the page that `write_page` writes."""
     results = Results(cells, settings)
     found = relations(results, settings)
+    others = read_beside(beside)
     figures = [figure for figure in (make(results, settings) for make in FIGURES) if figure.panels]
+    figures += beside_figures(others)
     panels = [panel for figure in figures for panel in figure.panels]
     content = (
-        _header(results, settings)
+        _header(results, settings, bool(others))
         + conclusions_section(conclusions(results, settings, found))
         + _figures_section(results, figures)
         + tables_sections(results, settings, found)
+        + beside_section(others)
         + _made_section(results, settings, told)
     )
     return _document(content, {"panels": [_drawn(panel) for panel in panels]})
 
 
-def _header(results: Results, settings: Sequence[Setting]) -> str:
+def _header(results: Results, settings: Sequence[Setting], has_others: bool) -> str:
     methods = [title(name) for name in ordered(results.all_estimators())]
     people = {c.subject for s in settings for e in results.estimators(s.name) for c in results.cells(s.name, e)}
-    links = (("conclusions", "Conclusions"), ("figures", "Figures"), ("relations", "Relations"), ("tables", "Tables"))
-    nav = "".join(f'<a href="#{key}">{name}</a>' for key, name in (*links, ("made", "How it was made")))
+    links = [("conclusions", "Conclusions"), ("figures", "Figures"), ("relations", "Relations"), ("tables", "Tables")]
+    links += [("beside", "Beside the study")] * has_others + [("made", "How it was made")]
+    nav = "".join(f'<a href="#{key}">{name}</a>' for key, name in links)
     lead = (
         f"{len(methods)} methods on the same movements of {len(people)} people, under {len(settings)} kinds of noise. "
         "The movements were captured; cameras and sensors are virtual, so the truth is known. Errors are of joint "
