@@ -62,13 +62,19 @@ def test_processes_make_the_same_as_one(tmp_path: Path, monkeypatch: pytest.Monk
     assert one.rig[-1] == 16
 
 
-def test_test_people_are_never_rendered(tmp_path: Path) -> None:
+def test_only_people_of_a_set_are_rendered(tmp_path: Path) -> None:
     motion = write_motion_file(tmp_path / "motion.npz", dict.fromkeys(PEOPLE, "test"))
-    with pytest.raises(KinefuseError, match="train or validation"):
-        render_cache(motion, tmp_path / "out.npz", split="test", frames=1)
+    with pytest.raises(KinefuseError, match="train or validation or test"):
+        render_cache(motion, tmp_path / "out.npz", split="other-laboratory", frames=1)
     with pytest.raises(KinefuseError, match="no clip of this set"):
         render_cache(motion, tmp_path / "out.npz", split="train", frames=1)
     assert not (tmp_path / "out.npz").exists()
+
+
+def test_rigs_have_as_many_cameras_as_asked_for(tmp_path: Path) -> None:
+    motion = write_motion_file(tmp_path / "motion.npz")
+    render_cache(motion, tmp_path / "out.npz", split="train", frames=9, cameras=4)
+    assert read_cache(tmp_path / "out.npz").counts.tolist() == [4, 4]
 
 
 def test_progress_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

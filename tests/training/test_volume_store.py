@@ -18,12 +18,13 @@ from kinefuse.training.volume_store import (
     build_part,
     build_store,
     frame_volumes,
+    hull_of,
     pack_channels,
     read_store,
     unpack_channels,
 )
 from kinefuse.vision.mattes import Mattes
-from kinefuse.vision.volumes import VOXEL_M, VoxelTable, build_volumes, snap
+from kinefuse.vision.volumes import VOXEL_M, VoxelTable, build_volumes, probabilistic_hull, snap
 
 CLEAN = MatteFaults(clean=1.0)
 STILL = np.broadcast_to(np.eye(3), (12, 3, 3))
@@ -113,6 +114,12 @@ def test_a_camera_is_a_bit() -> None:
     unpacked = unpack_channels(packed, torch.bfloat16)
     assert torch.equal(unpacked, volumes.bfloat16())
     assert unpacked.is_contiguous(memory_format=torch.channels_last_3d)
+
+
+def test_the_hull_of_packed_channels_is_that_of_the_channels(cache: MatteCache) -> None:
+    volumes = plain(cache, 2)
+    expected = probabilistic_hull(volumes.numpy() > 0)
+    np.testing.assert_allclose(hull_of(pack_channels(volumes))[:, 0].numpy(), expected, atol=1e-6)
 
 
 def test_a_store_depends_on_its_seed_only(mattes: Path, tmp_path: Path) -> None:

@@ -35,8 +35,8 @@ PART: Final = 128
 PER_RIG: Final = 8
 """Frames that one rig sees."""
 
-SPLITS: Final = {"train": VarietyConfig(), "validation": AS_RECORDED}
-"""Whose motion may be rendered, and with what variations; test people never are."""
+SPLITS: Final = {"train": VarietyConfig(), "validation": AS_RECORDED, "test": AS_RECORDED}
+"""Whose motion may be rendered, and with what variations; test people are for results alone."""
 
 RATE_HZ: Final = 50.0
 
@@ -47,7 +47,7 @@ class MatteCache:
 
     Attributes
     ----------
-    split : whose motion this is, ``"train"`` or ``"validation"``
+    split : whose motion this is
     bits : (N,) uint8, crops of all mattes one after the other, each row packed by `numpy.packbits`
     boxes : (F, 8, 4) int, of each matte's crop: first row, first column in bytes, rows, bytes a row
     begins : (F, 8) int, where its bits begin
@@ -115,6 +115,7 @@ def render_cache(
     *,
     split: str,
     frames: int,
+    cameras: int | None = None,
     seed: int = 0,
     jobs: int = 1,
     progress: Callable[[int], None] | None = None,
@@ -125,8 +126,9 @@ def render_cache(
     ----------
     prepared : the prepared file of motion
     out : the cache to be written
-    split : whose motion: ``"train"``, with all variations, or ``"validation"``, as recorded
+    split : whose motion: ``"train"``, with all variations, or ``"validation"`` or ``"test"``, as recorded
     frames : how many, each another moment, person and place
+    cameras : of every rig; None draws 4 to 8
     seed : of everything that is drawn
     jobs : processes; the result does not depend on it
     progress : told how many frames are done
@@ -142,7 +144,7 @@ def render_cache(
     if not counts:
         raise KinefuseError(f"A cache needs one frame or more, got {frames}.")
     parts, done = [], 0
-    for part in _parts(partial(render_part, split=split, seed=seed), prepared, split, counts, jobs):
+    for part in _parts(partial(render_part, split=split, cameras=cameras, seed=seed), prepared, split, counts, jobs):
         parts.append(part)
         done += len(part["rig"])
         if progress:
@@ -180,7 +182,9 @@ def _make_elsewhere(make: Callable[..., dict[str, np.ndarray]], number: int, cou
     return make(_HERE["store"], number, count)
 
 
-def render_part(store: MotionStore, number: int, count: int, *, split: str, seed: int) -> dict[str, np.ndarray]:
+def render_part(
+    store: MotionStore, number: int, count: int, *, split: str, cameras: int | None, seed: int
+) -> dict[str, np.ndarray]:
     """Return the arrays of `MatteCache` of part `number`, `count` frames; rigs count from zero."""
     draw = torch.Generator().manual_seed((seed * 1_000_003 + number) % 2**62)
     rng = np.random.default_rng([seed, number, split == "train"])
@@ -188,7 +192,7 @@ def render_part(store: MotionStore, number: int, count: int, *, split: str, seed
     naked = rest_vertices(motion.shape, motion.rest_positions)
     clothed = dress(naked, draw_garments(count, draw), draw)
     surfaces = pose_vertices(clothed, motion.rest_positions, motion.R_world_segment[:, 0], motion.positions[:, 0])
-    rigs = [random_rig(rng) for _ in range(-(-count // PER_RIG))]
+    rigs = [random_rig(rng, cameras) for _ in range(-(-count // PER_RIG))]
     moves = np.stack([random_place(rigs[i // PER_RIG], rng) for i in range(count)])
     moves -= motion.positions[:, 0, 0].numpy() * (1.0, 0.0, 1.0)
     vertices = surfaces.double().numpy() + moves[:, None]

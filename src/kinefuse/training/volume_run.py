@@ -9,16 +9,16 @@ import torch
 from torch.utils.data import DataLoader
 
 from kinefuse.errors import KinefuseError
-from kinefuse.models.deepfuse import DeepFuse, DeepFuseConfig, deepfuse_loss
+from kinefuse.models.deepfuse import DeepFuse, DeepFuseConfig, VolumeAnswer, deepfuse_loss
 from kinefuse.models.weights import PRESETS
 from kinefuse.training.learner import AnyLearner, LearnConfig
 from kinefuse.training.matte_cache import read_cache, render_cache
 from kinefuse.training.run import RunConfig, check_folder, check_known, check_rate, fit, identity_of, take_weights
 from kinefuse.training.volume_examples import VALIDATION, VolumeConfig, VolumeExample, VolumeExamples
-from kinefuse.training.volume_store import BuildConfig, VolumeStore, build_store, read_store
+from kinefuse.training.volume_store import BuildConfig, VolumeStore, build_store, hull_of, read_store
 
-VALIDATION_SHARE: Final = 16
-"""One frame of validation is rendered for so many of training."""
+VALIDATION_FRAMES: Final = 1024
+"""Are rendered, or a quarter as many as for training."""
 
 VALIDATION_BATCH: Final = 16
 
@@ -39,7 +39,7 @@ class VolumeRun:
     run : folder, how it learns, seed, and so on
     shape : of the network
     rendered : folder of mattes and volumes, which runs may share
-    frames : to be rendered for training; validation gets a sixteenth
+    frames : to be rendered for training
     validation_frames : how many of those each validation looks at
     vary : how examples vary
     jobs : processes that render and build
@@ -124,7 +124,7 @@ def rendered_store(config: VolumeRun, data: Path, split: str) -> VolumeStore:
     KinefuseError
         If the folder has volumes of another number of frames.
     """
-    frames = config.frames if split == "train" else max(VALIDATION_BATCH, config.frames // VALIDATION_SHARE)
+    frames = config.frames if split == "train" else min(VALIDATION_FRAMES, max(VALIDATION_BATCH, config.frames // 4))
     mattes, volumes = config.rendered / f"{split}.npz", config.rendered / split
     config.rendered.mkdir(parents=True, exist_ok=True)
     if not mattes.exists():
@@ -177,6 +177,14 @@ def judged_by(config: VolumeRun, store: VolumeStore) -> DataLoader:
     return DataLoader(examples, batch_size=None)  # type: ignore[arg-type]
 
 
+def answer_to(network: DeepFuse, example: VolumeExample) -> VolumeAnswer:
+    """Return what a network says of an example; one with one channel is shown the probabilistic hull."""
+    one = network.config.channels == 1
+    volumes = hull_of(example.packed).to(torch.bfloat16) if one else example.volumes(torch.bfloat16)
+    answer: VolumeAnswer = network(volumes, example.orientations, example.worn)
+    return answer
+
+
 class VolumeLearner(AnyLearner):
     """DeepFuse while it learns; its convolutions run in bfloat16."""
 
@@ -189,14 +197,14 @@ class VolumeLearner(AnyLearner):
 
     def training_step(self, example: VolumeExample, _: int) -> torch.Tensor:
         torch.manual_seed(self.seed + self.global_step)
-        answer = self.network(example.volumes(torch.bfloat16), example.orientations, example.worn)
+        answer = answer_to(self.network, example)
         loss = deepfuse_loss(self.network.config, answer, example.joints)
         error = 1000.0 * (answer.joints.detach() - example.joints).norm(dim=-1).mean()
         self.log_dict({"loss": loss, "error_mm": error}, prog_bar=True)
         return loss
 
     def validation_step(self, example: VolumeExample, _: int) -> None:
-        answer = self.network(example.volumes(torch.bfloat16), example.orientations, example.worn)
+        answer = answer_to(self.network, example)
         far = {"first_mm": answer.first, "error_mm": answer.joints}
         found = {name: 1000.0 * (joints - example.joints).norm(dim=-1).mean(-1) for name, joints in far.items()}
         self.log_dict(

@@ -25,7 +25,7 @@ from kinefuse.synthesis.matte_noise import MatteFaults, spoil
 from kinefuse.training.matte_cache import MatteCache, read_cache
 from kinefuse.training.volume_making import Shots, project_mattes
 from kinefuse.vision.cameras import project
-from kinefuse.vision.volumes import CHANNELS, SIDE, camera_slots
+from kinefuse.vision.volumes import CHANNELS, SIDE, camera_slots, hull_probabilities
 
 PART: Final = 32
 """Frames that are built together; a part depends on the seed and its number only, whoever builds it."""
@@ -81,6 +81,14 @@ def unpack_channels(packed: torch.Tensor, dtype: torch.dtype = torch.uint8) -> t
     bits = (torch.arange(256)[:, None] >> torch.arange(CHANNELS)) & 1
     rows = bits.to(packed.device, dtype).index_select(0, packed.flatten().int())
     return rows.view(*packed.shape, CHANNELS).movedim(-1, 1)
+
+
+def hull_of(packed: torch.Tensor) -> torch.Tensor:
+    """Return one channel (B, 1, 64, 64, 64) of (B, 64, 64, 64) uint8: `probabilistic_hull` of the cameras."""
+    bits = (torch.arange(256)[:, None] >> torch.arange(CHANNELS)) & 1
+    shown = [bits[np.bitwise_or.reduce(frame.cpu().numpy(), axis=None)].sum() for frame in packed]
+    answers = torch.from_numpy(hull_probabilities(CHANNELS))[:, bits.sum(1)].to(packed.device)
+    return torch.stack([answers[n][frame.int()] for n, frame in zip(shown, packed, strict=True)])[:, None]
 
 
 def build_store(

@@ -360,11 +360,15 @@ def probabilistic_hull(channels: np.ndarray, seen: np.ndarray | None = None) -> 
     else:
         witnesses = count_true(seen)
     on = count_true(channels & seen)
-    number, hits = np.meshgrid(np.arange(count + 1), np.arange(count + 1), indexing="ij")
+    return np.asarray(hull_probabilities(count)[witnesses, on])
+
+
+def hull_probabilities(cameras: int) -> np.ndarray:
+    """Return how probably a voxel is inside the person, (n + 1, n + 1) float32: by witnesses, and those who say so."""
+    number, hits = np.meshgrid(np.arange(cameras + 1), np.arange(cameras + 1), indexing="ij")
     logit = np.log(PRIOR / (1.0 - PRIOR)) + hits * np.log((1.0 - MISS_RATE) / FALSE_RATE)
     logit += (number - hits) * np.log(MISS_RATE / (1.0 - FALSE_RATE))
-    answers = (1.0 / (1.0 + np.exp(-logit))).astype(np.float32)
-    return np.asarray(answers[witnesses, on])
+    return np.asarray((1.0 / (1.0 + np.exp(-logit))).astype(np.float32))
 
 
 def count_true(channels: np.ndarray) -> np.ndarray:
