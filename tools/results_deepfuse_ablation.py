@@ -204,9 +204,9 @@ PAGE: Final = """# What the parts of DeepFuse are worth
 Mean distance from the truth, millimetres, over 22 joints, on {test} frames of test people that eight cameras see. Every
 network is the preset `compact`, trained from nothing for **{steps} steps of 8 frames** on the same {frames} frames: a
 fixed, modest budget, far from convergence, so that differences tell which part helps learning early, not what a network
-can reach. Shipped weights, trained longer, are in [deepfuse.md](deepfuse.md). *Partial frames*: a camera does not see the
-whole person. Made by `python tools/results_deepfuse_ablation.py --steps {steps}`, {date}. Every number by joint and seed:
-[deepfuse_ablation.csv](deepfuse_ablation.csv).
+can reach. Shipped weights, trained longer, are in [deepfuse.md](deepfuse.md). *Partial frames*: a camera does not see
+the whole person. Made by `python tools/results_deepfuse_ablation.py --steps {steps}`, {date}. Every number by joint and
+seed: [deepfuse_ablation.csv](deepfuse_ablation.csv).
 """
 
 if __name__ == "__main__":
