@@ -319,10 +319,11 @@ def test_the_rate_rises_and_falls() -> None:
     assert cosine[0] == pytest.approx(0.1, abs=1e-3)
     assert cosine[50] == pytest.approx(0.5)
     assert cosine[100] == pytest.approx(0.0, abs=1e-6)
-    halved = shares(warm_up=0, halvings=10)
+    halved = shares(warm_up=0, falls=10)
     assert halved[9] == 1.0
     assert halved[10] == 0.5
     assert halved[95] == 0.5**9
+    assert shares(warm_up=0, falls=5, fall=0.2)[21] == pytest.approx(0.2)
 
 
 def test_validation_looks_at_everybody_alike(motion_file: Path, tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """DeepFuse from motion to weights, small."""
 
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -8,9 +9,9 @@ from training_samples import write_motion_file
 
 from kinefuse.errors import KinefuseError
 from kinefuse.models.deepfuse import DeepFuse
-from kinefuse.models.weights import load_network
+from kinefuse.models.weights import PRESETS, load_network
 from kinefuse.training.matte_cache import read_cache
-from kinefuse.training.volume_run import VolumeRun, run_preset, train_deepfuse, volume_run
+from kinefuse.training.volume_run import VolumeLearner, VolumeRun, run_preset, train_deepfuse, volume_run
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +71,6 @@ def test_resumed_it_ends_as_if_never_left(motion: Path, tmp_path: Path) -> None:
 
 def stop_after(config: VolumeRun, motion: Path, steps: int) -> None:
     """Run as if it were killed after some steps."""
-    from unittest.mock import patch
-
-    from kinefuse.training.volume_run import VolumeLearner
-
     learn = VolumeLearner.training_step
 
     def until(self: VolumeLearner, example: object, number: int) -> torch.Tensor:
@@ -90,3 +87,14 @@ def test_names_and_numbers_that_make_no_sense() -> None:
         run_preset("deepfuse", "compct", Path("x"))
     with pytest.raises(KinefuseError, match="rate"):
         run_preset("deepfuse", "tiny", Path("x"), rate=2.0)
+
+
+def test_the_preset_paper_learns_as_the_paper_says(tmp_path: Path) -> None:
+    run = run_preset("deepfuse", "paper", tmp_path)
+    config = volume_run(run)
+    small = VolumeLearner(DeepFuse(PRESETS["deepfuse"]["tiny"]), run.learn, seed=0, identity={})
+    optimiser = small.configure_optimizers()["optimizer"]
+    assert isinstance(optimiser, torch.optim.RMSprop)
+    assert optimiser.param_groups[0]["lr"] == pytest.approx(1e-5)
+    assert config.shape == PRESETS["deepfuse"]["paper"]
+    assert config.rendered == tmp_path / "rendered"

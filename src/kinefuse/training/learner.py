@@ -21,9 +21,11 @@ class LearnConfig:
     ----------
     steps : batches in all
     batch : windows, or frames of DeepFuse, in one
-    rate : of learning, after the first `warm_up` steps; it falls to zero along a cosine, or is halved `halvings` times
+    optimiser : ``"adamw"``, or ``"rmsprop"``
+    rate : of learning, after the first `warm_up` steps; it falls to zero along a cosine, or `falls` times to a part
     warm_up : steps
-    halvings : None is the cosine
+    falls : None is the cosine
+    fall : that part
     decay : of weights
     loss : its weights and form
     unimodal_share : of all steps, in which the two parts of a fusion have losses of their own
@@ -31,9 +33,11 @@ class LearnConfig:
 
     steps: int = 20_000
     batch: int = 32
+    optimiser: str = "adamw"
     rate: float = 1e-3
     warm_up: int = 300
-    halvings: int | None = None
+    falls: int | None = None
+    fall: float = 0.5
     decay: float = 0.01
     loss: LossConfig = field(default_factory=LossConfig)
     unimodal_share: float = 0.0
@@ -62,15 +66,16 @@ class AnyLearner(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         learning = [p for p in self.network.parameters() if p.requires_grad]
-        optimiser = torch.optim.AdamW(learning, lr=self.config.rate, weight_decay=self.config.decay)
+        make = {"adamw": torch.optim.AdamW, "rmsprop": torch.optim.RMSprop}[self.config.optimiser]
+        optimiser = make(learning, lr=self.config.rate, weight_decay=self.config.decay)
         schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, self._share_of_rate)
         return {"optimizer": optimiser, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def _share_of_rate(self, step: int) -> float:
         warm = min(1.0, (step + 1) / max(self.config.warm_up, 1))
         done = min(1.0, step / self.config.steps)
-        if self.config.halvings is not None:
-            return warm * 0.5 ** int(done * self.config.halvings)
+        if self.config.falls is not None:
+            return warm * self.config.fall ** int(done * self.config.falls)
         return warm * 0.5 * (1.0 + float(torch.cos(torch.tensor(torch.pi * done))))
 
 

@@ -28,8 +28,8 @@ MODALITIES: Final = {"videonet": (True, False), "imunet": (False, True), "fusion
 
 LEARN_PRESETS: Final[dict[str, LearnConfig]] = {
     "default": LearnConfig(),
-    "paper": LearnConfig(rate=3e-5, batch=16, halvings=10, warm_up=0, decay=0.0, loss=LOSS_PRESETS["paper"]),
-    "authors": LearnConfig(rate=3e-5, batch=16, halvings=10, warm_up=0, decay=0.0, loss=LOSS_PRESETS["authors"]),
+    "paper": LearnConfig(rate=3e-5, batch=16, falls=10, warm_up=0, decay=0.0, loss=LOSS_PRESETS["paper"]),
+    "authors": LearnConfig(rate=3e-5, batch=16, falls=10, warm_up=0, decay=0.0, loss=LOSS_PRESETS["authors"]),
     "tiny": LearnConfig(steps=150, batch=8, rate=3e-3, warm_up=10),
 }
 """How a preset learns; what its network looks like is said in the network's own file."""
