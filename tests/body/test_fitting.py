@@ -8,7 +8,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from kinefuse.body import point_terms as terms
-from kinefuse.body.fit_points import PointSet, bridged, fit_points, whitening, windows
+from kinefuse.body.fit_points import PointSet, bridged, coarse_start, fit_points, starting_pose, whitening, windows
 from kinefuse.body.fitting import Body, FitConfig, fit_poses, regular_steps
 from kinefuse.body.initial_pose import align_directions, fill_in_time, initial_pose
 from kinefuse.body.kinematics import world_from_local
@@ -365,3 +365,24 @@ def test_shoulders_tell_the_thorax() -> None:
     hidden[:, KEYPOINTS.index("neck")] = np.nan
     motion = fit_points(replace(centers, positions=hidden), ANNY, LITERAL, FitConfig())
     assert (motion.provenance[:, SEGMENT_INDEX["thorax"]] == MEASURED).all()
+
+
+def test_a_coarse_start_is_near_the_end() -> None:
+    """Frames between those that were fitted are where a smooth movement has them; slow recordings have none such."""
+    body = Body(ANNY, KEYPOINTS, torch.zeros(10).double(), torch.zeros(26, 3).double())
+    segment = torch.as_tensor(ANNY.point_segment[:26])
+    truth, points = a_walk(61)
+    targets = Targets(points, 200 * torch.eye(3).double().expand(61, 26, 3, 3), segment)
+    start = coarse_start(body, targets, np.arange(61) / 60, FitConfig())
+    error = geodesic_angle(start.R_parent_segment.numpy(), truth.R_parent_segment.numpy())
+    assert np.degrees(error).mean() < 0.3
+    assert (start.root_position - truth.root_position).abs().max() < 0.02
+    slow = coarse_start(body, targets, np.arange(61) / 15, FitConfig())
+    assert torch.equal(slow.R_parent_segment, starting_pose(body, targets).R_parent_segment)
+
+
+def test_one_frame_has_a_start() -> None:
+    body = Body(ANNY, KEYPOINTS, torch.zeros(10).double(), torch.zeros(26, 3).double())
+    _, points = a_walk(1)
+    targets = Targets(points, 200 * torch.eye(3).double().expand(1, 26, 3, 3), torch.as_tensor(ANNY.point_segment[:26]))
+    assert coarse_start(body, targets, np.zeros(1), FitConfig()).root_position.shape == (1, 3)

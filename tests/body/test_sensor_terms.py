@@ -176,9 +176,9 @@ def test_tied_equations_are_those_of_the_derivative() -> None:
     assert tied is not None
     normal = Normal(5)
     normal.H[:] = torch.eye(N_POSE)
-    change = solve(normal, tied, 1e-3)
     assert tied.own_block is not None
     own = damped(normal.H + tied.own_block, 1e-3) - normal.H - tied.own_block
+    change = solve(normal, tied, 1e-3)
     matrix = jacobian.T @ jacobian + torch.block_diag(*(own + normal.H))
     expected = -torch.linalg.solve(matrix, tied.gradient.flatten()).reshape(5, N_POSE)
     assert (change - expected).abs().max() < 2e-3 * expected.abs().max()

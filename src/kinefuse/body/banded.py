@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy.linalg import LinAlgError, cho_solve_banded, cholesky_banded
+from scipy.linalg.blas import dgemm, dsyrk, dtrsm, dtrsv
+from scipy.linalg.lapack import dpotrf
 
 from kinefuse.body.point_terms import N_POSE
 
@@ -19,10 +20,17 @@ class Normal:
 
 
 def damped(H: torch.Tensor, damping: float) -> torch.Tensor:
-    """Marquardt's scaled damping; of one size for the root's three directions, so that no heading is special."""
-    scale = H.diagonal(dim1=-2, dim2=-1) + 1.0
-    root = scale[..., :3].mean(-1, keepdim=True).expand(*scale.shape[:-1], 3)
-    return H + torch.diag_embed(damping * torch.cat([root, scale[..., 3:]], dim=-1))
+    """Return matrices (..., 69, 69) with `damp`'s damping."""
+    return damp(H.clone(), damping)
+
+
+def damp(H: torch.Tensor, damping: float) -> torch.Tensor:
+    """Add Marquardt's scaled damping in place; of one size for the root's directions, so that no heading is special."""
+    diagonal = H.diagonal(dim1=-2, dim2=-1)
+    scale = diagonal + 1.0
+    scale[..., :3] = scale[..., :3].mean(-1, keepdim=True)
+    diagonal.add_(damping * scale)
+    return H
 
 
 @dataclass(frozen=True)
@@ -48,43 +56,83 @@ class Tied:
 
 
 def solve(normal: Normal, tied: Tied | None, damping: float) -> torch.Tensor:
-    """Return the change (T, 69) that solves the damped equations; zero if they are not positive definite."""
+    """Return the change (T, 69) that solves the damped equations; zero if they are not positive definite.
+
+    It works in the place of the blocks of `tied`, which are of no use afterwards.
+    """
     if tied is None:
         factor = torch.linalg.cholesky(damped(normal.H, damping))
         return -torch.cholesky_solve(normal.g[..., None], factor)[..., 0]
-    band = _band(normal, tied, damping)
-    try:
-        factor_banded = cholesky_banded(band, overwrite_ab=True, lower=True, check_finite=False)
-    except LinAlgError:  # the caller damps more
+    blocks = normal.H.clone() if tied.own_block is None else tied.own_block.add_(normal.H)
+    damp(blocks, damping).diagonal(dim1=-2, dim2=-1).add_(tied.own)
+    factor_of_frames = _factored(blocks.numpy(), tied)
+    if factor_of_frames is None:  # the caller damps more
         return torch.zeros_like(normal.g)
-    gradient = (normal.g + tied.gradient).numpy().reshape(-1)
-    solution = cho_solve_banded((factor_banded, True), gradient, check_finite=False)
-    return -torch.as_tensor(solution.reshape(-1, N_POSE))
+    return -torch.as_tensor(_substituted(factor_of_frames, (normal.g + tied.gradient).numpy()))
 
 
-def _band(normal: Normal, tied: Tied, damping: float) -> np.ndarray:
-    """Return the matrix in lower form, band[i - j, j] = A[i, j]; unknowns are ordered frame by frame.
+@dataclass(frozen=True)
+class _Row:
+    """What the Cholesky factor L has of a frame: L (69, 69), and transposed what ties it to the frames before."""
 
-    Without dense blocks a frame is coupled to others by two extra diagonals far from the main one, and everything
-    between them is zero. It is filled column by column, as LAPACK wants it in memory.
+    own: np.ndarray
+    one_before: np.ndarray | None
+    two_before: np.ndarray | None
+
+
+def _factored(blocks: np.ndarray, tied: Tied) -> list[_Row] | None:
+    """Return the factor of the whole matrix, frame by frame; None if it is not positive definite.
+
+    Blocks are taken where they lie: to put them into LAPACK's band first takes longer than to factor it. Their
+    transposes are what Fortran calls contiguous, and so all is written for those.
+
+    Parameters
+    ----------
+    blocks : (T, 69, 69) of single frames, which are overwritten
     """
-    frames = len(normal.g)
-    blocks = normal.H if tied.own_block is None else normal.H + tied.own_block
-    blocks = damped(blocks, damping) + torch.diag_embed(tied.own)
-    width = 2 * N_POSE + 1 if tied.next_but_one_block is None else 3 * N_POSE
-    columns = np.zeros((frames, N_POSE, width))
-    _fill(columns, blocks, 0)
-    for distance, block in ((1, tied.next_one_block), (2, tied.next_but_one_block)):
-        if block is not None:
-            _fill(columns[:-distance], block, distance * N_POSE)
-    columns[:-1, :, N_POSE] += tied.next_one.numpy()
-    columns[:-2, :, 2 * N_POSE] += tied.next_but_one.numpy()
-    return columns.reshape(-1, width).T
+    rows: list[_Row] = []
+    one_before = _blocks_of(tied.next_one_block, tied.next_one)
+    two_before = _blocks_of(tied.next_but_one_block, tied.next_but_one)
+    for t, block in enumerate(blocks):
+        own, one, two = block.T, None, None
+        if t > 1:
+            two = dtrsm(1.0, rows[t - 2].own, two_before[t - 2].T, lower=1, overwrite_b=1)
+            own = dsyrk(-1.0, two, beta=1.0, c=own, trans=1, lower=1, overwrite_c=1)
+        if t > 0:
+            one = one_before[t - 1].T
+            if two is not None:
+                one = dgemm(-1.0, rows[t - 1].one_before, two, beta=1.0, c=one, trans_a=1, overwrite_c=1)
+            one = dtrsm(1.0, rows[t - 1].own, one, lower=1, overwrite_b=1)
+            own = dsyrk(-1.0, one, beta=1.0, c=own, trans=1, lower=1, overwrite_c=1)
+        own, failed = dpotrf(own, lower=1, clean=0, overwrite_a=1)
+        if failed:
+            return None
+        rows.append(_Row(own, one, two))
+    return rows
 
 
-def _fill(columns: np.ndarray, blocks: torch.Tensor, below: int) -> None:
-    """Put blocks (T, 69, 69) that lie so many rows `below` the diagonal into columns (T, 69, W) of a lower band."""
-    by_column = blocks.transpose(-1, -2).contiguous().numpy()
-    for k in range(N_POSE):
-        first = 0 if below else k
-        columns[:, k, below - k + first : below - k + N_POSE] = by_column[:, k, first:]
+def _blocks_of(blocks: torch.Tensor | None, diagonals: torch.Tensor) -> np.ndarray:
+    """Return blocks (T, 69, 69), in their own place, with diagonals (T, 69) added."""
+    if blocks is None:
+        return torch.diag_embed(diagonals).numpy()
+    blocks.diagonal(dim1=-2, dim2=-1).add_(diagonals)
+    return blocks.numpy()
+
+
+def _substituted(rows: list[_Row], right: np.ndarray) -> np.ndarray:
+    """Return the solution (T, 69) for the right-hand side (T, 69)."""
+    out = right.copy()
+    for t, row in enumerate(rows):
+        if row.one_before is not None:
+            out[t] -= out[t - 1] @ row.one_before
+        if row.two_before is not None:
+            out[t] -= out[t - 2] @ row.two_before
+        out[t] = dtrsv(row.own, out[t], lower=1)
+    for t in range(len(rows) - 1, -1, -1):
+        row = rows[t]
+        out[t] = dtrsv(row.own, out[t], lower=1, trans=1)
+        if row.one_before is not None:
+            out[t - 1] -= row.one_before @ out[t]
+        if row.two_before is not None:
+            out[t - 2] -= row.two_before @ out[t]
+    return out

@@ -16,7 +16,7 @@ from kinefuse.body.initial_pose import fill_in_time, initial_pose
 from kinefuse.body.kinematics import local_from_world
 from kinefuse.body.models import BodyModel
 from kinefuse.body.point_terms import Pose, Targets
-from kinefuse.body.priors import OFFSETS, zxy_with_jacobian
+from kinefuse.body.priors import OFFSETS, log_rotation, zxy_with_jacobian
 from kinefuse.body.sensor_terms import Accelerations, Orientations
 from kinefuse.conventions import (
     COORDINATE_INDEX,
@@ -43,6 +43,8 @@ ANY_ROTATION_SD = float(np.sqrt(np.pi**2 / 3 + 2))
 WINDOW_FRAMES, MARGIN_FRAMES = 2000, 250
 """A long trial is fitted in windows, for its memory; frames so far apart have no influence on each other."""
 
+COARSE_HZ, COARSE_TOLERANCE = 15.0, 1e-2
+"""Rate and relative decrease of the cost of the fit that gives a start to another one."""
 
 CLAVICLES = (SEGMENT_INDEX["clavicle_l"], SEGMENT_INDEX["clavicle_r"])
 
@@ -277,6 +279,32 @@ def starting_pose(body: Body, targets: Targets) -> Pose:
     return Pose(local_from_world(world), root)
 
 
+def coarse_start(
+    body: Body, targets: Targets, time: np.ndarray, config: FitConfig, extra: PosePrior | None = None
+) -> Pose:
+    """Return a start near the end: fitted to some frames, `COARSE_HZ`, and interpolated between them.
+
+    The shaky poses of frames that know nothing of each other accelerate so much that a robust loss takes all measured
+    accelerations for outliers at first; from poses as smooth as these it is a few steps to the end.
+    """
+    stride = round(1.0 / (COARSE_HZ * float(np.median(np.diff(time))))) if len(time) > 1 else 1
+    if stride < 2:
+        return starting_pose(body, targets)
+    index = np.append(np.arange(0, len(time) - 1, stride), len(time) - 1)
+    some, rough = targets.frames(torch.as_tensor(index)), replace(config, tolerance=COARSE_TOLERANCE)
+    return _between(fit_poses(body, starting_pose(body, some), some, rough, time[index], extra)[0], time[index], time)
+
+
+def _between(pose: Pose, known: np.ndarray, time: np.ndarray) -> Pose:
+    """Return poses at times (T,), along the shortest arcs between those at known times (N,)."""
+    before = np.clip(np.searchsorted(known, time, side="right") - 1, 0, len(known) - 2)
+    share = torch.as_tensor((time - known[before]) / (known[before + 1] - known[before]))
+    first, second = pose.frames(torch.as_tensor(before)), pose.frames(torch.as_tensor(before + 1))
+    turn = log_rotation(first.R_parent_segment.transpose(-1, -2) @ second.R_parent_segment)
+    move = second.root_position - first.root_position
+    return first.moved(share[:, None] * torch.cat([move, turn.flatten(1)], dim=-1))
+
+
 def _fit_window(
     body: Body,
     targets: Targets,
@@ -289,7 +317,9 @@ def _fit_window(
     """Return, for the frames kept, R_world_segment, positions, orientation_sd and angle_sd as in `Motion`."""
     index = torch.as_tensor(window.frames)
     some, pushed = targets.frames(index), None if pushed is None else pushed.frames(index)
-    pose, information = fit_poses(body, starting_pose(body, some), some, config, time[window.frames], extra, pushed)
+    at = time[window.frames]
+    start = starting_pose(body, some) if pushed is None else coarse_start(body, some, at, config, extra)
+    pose, information = fit_poses(body, start, some, config, at, extra, pushed)
     placed = body.place(pose.frames(window.keep), some.segment)
     covariance = orientation_covariance(information[window.keep], placed.R_world_segment)
     variance = covariance.diagonal(dim1=-2, dim2=-1).reshape(len(covariance), len(SEGMENTS), 3)

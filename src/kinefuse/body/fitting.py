@@ -13,11 +13,12 @@ import torch
 
 from kinefuse.body import point_terms as terms
 from kinefuse.body.banded import Normal, solve
+from kinefuse.body.composite import coupling, frames_of
 from kinefuse.body.kinematics import IS_ANCESTOR, N_SEGMENTS
 from kinefuse.body.models import BodyModel
 from kinefuse.body.neighbours import Ties, without_holes
-from kinefuse.body.point_terms import N_POSE, Pose, Targets
-from kinefuse.body.sensor_terms import Accelerations, Orientations, orientation_jacobian, orientation_residual
+from kinefuse.body.point_terms import N_POSE, Placed, Pose, Targets
+from kinefuse.body.sensor_terms import Accelerations, orientation_residual
 
 CHUNK = 256
 PosePrior = Callable[[Pose], tuple[torch.Tensor, torch.Tensor]]
@@ -82,13 +83,16 @@ class Body:
 def _joint_prior_normal(pose: Pose, config: FitConfig, normal: Normal, rows: slice) -> None:
     """Add the joint prior, which couples only the three turns of one joint."""
     residual, derivative = terms.prior_terms(pose, config.prior_spread, config.limit_sd)
-    blocks = derivative.transpose(-1, -2) @ derivative
-    gradient = (derivative.transpose(-1, -2) @ residual[..., None])[..., 0]
-    view = normal.H[rows, 6:, 6:].reshape(len(blocks), N_SEGMENTS - 1, 3, N_SEGMENTS - 1, 3)
-    joint = torch.arange(N_SEGMENTS - 1)
-    view[:, joint, :, joint] += blocks.transpose(0, 1)
-    normal.H[rows, 6:, 6:] = view.reshape(len(blocks), N_POSE - 6, N_POSE - 6)
-    normal.g[rows, 6:] += gradient.reshape(len(blocks), -1)
+    transposed = derivative.transpose(-1, -2)
+    # Blocks on the diagonal, seen as one more axis; strides make a view of what indices would copy.
+    frames, at = normal.H[rows], 6 * N_POSE + 6
+    step, row, column = frames.stride()
+    blocks = frames.as_strided(
+        (len(frames), N_SEGMENTS - 1, 3, 3), (step, 3 * (row + column), row, column), frames.storage_offset() + at
+    )
+    blocks += transposed @ derivative
+    normal.g[rows, 6:] += (transposed @ residual[..., None])[..., 0].flatten(1)
+    normal.cost += float((residual**2).sum())
 
 
 def prior_cost(pose: Pose, config: FitConfig) -> float:
@@ -97,39 +101,42 @@ def prior_cost(pose: Pose, config: FitConfig) -> float:
 
 
 def frame_equations(body: Body, pose: Pose, targets: Targets, config: FitConfig, extra: PosePrior | None) -> Normal:
-    """Data and prior terms of every frame, in chunks so that the Jacobian of a long trial need not fit in memory."""
+    """Data and prior terms of every frame, in chunks so that what a long trial needs beside them is small."""
     normal = Normal(len(targets.points))
     for start in range(0, len(targets.points), CHUNK):
         rows = slice(start, start + CHUNK)
         part, goal = pose.frames(rows), targets.frames(rows)
         placed = body.place(part, targets.segment)
-        residual = terms.whitened_residual(placed, goal)
-        cost, keep = terms.geman_mcclure(residual, config.robust_sd)
-        jacobian = (terms.point_jacobian(placed, goal) * keep[..., None, None]).flatten(1, 2)
-        weighted = (residual * keep[..., None]).flatten(1, 2)
-        normal.H[rows] = jacobian.transpose(-1, -2) @ jacobian
-        normal.g[rows] = (jacobian.transpose(-1, -2) @ weighted[..., None])[..., 0]
-        normal.cost += float(cost.sum())
-        if goal.orientations is not None:
-            _add_orientations(placed.R_world_segment, goal.orientations, config, normal, rows)
+        _add_data(placed, goal, config, normal, rows)
         if extra is not None:
             more, derivative = extra(part)
             normal.H[rows] += derivative.transpose(-1, -2) @ derivative
             normal.g[rows] += (derivative.transpose(-1, -2) @ more[..., None])[..., 0]
             normal.cost += float((more**2).sum())
         _joint_prior_normal(part, config, normal, rows)
-    normal.cost += prior_cost(pose, config)
     return normal
 
 
-def _add_orientations(R: torch.Tensor, told: Orientations, config: FitConfig, normal: Normal, rows: slice) -> None:
-    residual, rates = orientation_residual(R, told)
+def _add_data(placed: Placed, goal: Targets, config: FitConfig, normal: Normal, rows: slice) -> None:
+    """Add points and orientations, summed over subtrees (`composite`) instead of by their Jacobians."""
+    residual = terms.whitened_residual(placed, goal)
     cost, keep = terms.geman_mcclure(residual, config.robust_sd)
-    jacobian = (orientation_jacobian(R, rates, told.segment) * keep[..., None, None]).flatten(1, 2)
-    weighted = (residual * keep[..., None]).flatten(1, 2)
-    normal.H[rows, 3:, 3:] += jacobian.transpose(-1, -2) @ jacobian
-    normal.g[rows, 3:] += (jacobian.transpose(-1, -2) @ weighted[..., None])[..., 0]
     normal.cost += float(cost.sum())
+    about = frames_of(placed.R_world_segment, placed.positions)
+    by_motion = (goal.whitening * keep[..., None, None]) @ about.of_points(placed.points)
+    weighted, segment = residual * keep[..., None], goal.segment
+    if goal.orientations is not None:
+        turned, rates = orientation_residual(placed.R_world_segment, goal.orientations)
+        cost, keep = terms.geman_mcclure(turned, config.robust_sd)
+        normal.cost += float(cost.sum())
+        to_world = placed.R_world_segment[:, goal.orientations.segment].transpose(-1, -2)
+        by_turn = (rates * keep[..., None, None]) @ to_world
+        by_motion = torch.cat([by_motion, torch.cat([torch.zeros_like(by_turn), by_turn], dim=-1)], dim=1)
+        weighted = torch.cat([weighted, turned * keep[..., None]], dim=1)
+        segment = torch.cat([segment, goal.orientations.segment])
+    by_force = by_motion.transpose(-1, -2)
+    normal.H[rows] = coupling(about.motions, about.motions, by_force @ by_motion, segment)
+    normal.g[rows] = about.slope((by_force @ weighted[..., None])[..., 0], segment)
 
 
 def data_cost(body: Body, pose: Pose, targets: Targets, config: FitConfig, extra: PosePrior | None) -> float:
@@ -187,11 +194,11 @@ def fit_poses(
     ties = Ties(body.joints, steps, _smoothness_weights(config), pushed)
     damping = 1e-3
     normal = frame_equations(body, pose, targets, config, extra)
-    tied = ties.equations(pose)
     for _ in range(config.iterations):
         cost = normal.cost + ties.cost(pose)
         for _attempt in range(8):
-            trial = pose.moved(solve(normal, tied, damping))
+            # Solving works in the place of the ties' equations.
+            trial = pose.moved(solve(normal, ties.equations(pose), damping))
             new_cost = data_cost(body, trial, targets, config, extra) + ties.cost(trial)
             if new_cost < cost:
                 break
@@ -199,7 +206,7 @@ def fit_poses(
         else:
             return pose, normal.H
         pose, damping = trial, max(damping / 4, 1e-8)
-        normal, tied = frame_equations(body, pose, targets, config, extra), ties.equations(pose)
+        normal = frame_equations(body, pose, targets, config, extra)
         if cost - new_cost < config.tolerance * cost:
             break
     return pose, normal.H

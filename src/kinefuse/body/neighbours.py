@@ -10,8 +10,9 @@ import torch
 
 from kinefuse.body import point_terms as terms
 from kinefuse.body.banded import Tied
+from kinefuse.body.composite import CHUNK, coupling, frames_of
 from kinefuse.body.point_terms import N_POSE, Pose
-from kinefuse.body.sensor_terms import Accelerations, acceleration_residual, place_jacobian, sensor_places
+from kinefuse.body.sensor_terms import Accelerations, acceleration_residual, sensor_places
 
 
 def difference_factors(steps: torch.Tensor) -> torch.Tensor:
@@ -113,24 +114,47 @@ def _with_accelerations(
     """Add the accelerations of places (T, N, 3), whose derivatives by three frames' poses go into dense blocks."""
     residual = acceleration_residual(places, pushed, factors)
     keep = terms.geman_mcclure(residual, pushed.robust_sd)[1]
-    weight, pull = (pushed.weight[1:-1] * keep).repeat_interleave(3, 1), (residual * keep[..., None]).flatten(1)
-    A = place_jacobian(R, positions, places, pushed.segment).flatten(1, 2)
-    frames, square, f = len(A), weight**2, factors[..., None]
-    own, one = torch.zeros(frames, A.shape[1]).double(), torch.zeros(frames - 1, A.shape[1]).double()
-    force = torch.zeros_like(own)
+    weight, pull = pushed.weight[1:-1] * keep, residual * keep[..., None]
+    frames, square, f = len(places), weight**2, factors[..., None]
+    own, force = torch.zeros_like(places[..., 0]), torch.zeros_like(places)
+    one = torch.zeros_like(own[1:])
     for shift in range(3):
         rows = slice(shift, frames - 2 + shift)
         own[rows] += f[:, shift] ** 2 * square
-        force[rows] += f[:, shift] * weight * pull
+        force[rows] += (f[:, shift] * weight)[..., None] * pull
     one[:-1] += f[:, 0] * f[:, 1] * square
     one[1:] += f[:, 1] * f[:, 2] * square
-    turned = A.transpose(-1, -2)
-    return Tied(
-        gradient=tied.gradient + (turned @ force[..., None])[..., 0],
-        own=tied.own,
-        next_one=tied.next_one,
-        next_but_one=tied.next_but_one,
-        own_block=turned @ (own[..., None] * A),
-        next_one_block=turned[1:] @ (one[..., None] * A[:-1]),
-        next_but_one_block=turned[2:] @ ((f[:, 0] * f[:, 2] * square)[..., None] * A[:-2]),
+    gradient, blocks = _by_poses(R, positions, places, pushed.segment, force, (own, one, f[:, 0] * f[:, 2] * square))
+    return replace(
+        tied,
+        gradient=tied.gradient + gradient,
+        own_block=blocks[0],
+        next_one_block=blocks[1],
+        next_but_one_block=blocks[2],
     )
+
+
+def _by_poses(
+    R: torch.Tensor,
+    positions: torch.Tensor,
+    places: torch.Tensor,
+    segment: torch.Tensor,
+    force: torch.Tensor,
+    weights: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+) -> tuple[torch.Tensor, list[torch.Tensor]]:
+    """Return the gradient (T, 69) of forces (T, N, 3) on places, and blocks of weights (T - d, N) d frames apart."""
+    about = frames_of(R, positions)
+    moved = about.of_points(places)
+    gradient = about.slope((moved.transpose(-1, -2) @ force[..., None])[..., 0], segment)
+    blocks = []
+    for apart, weight in enumerate(weights):
+        block = torch.empty(len(weight), N_POSE, N_POSE, dtype=R.dtype)
+        for start in range(0, len(weight), CHUNK):  # what is in the processor's cache
+            some = slice(start, min(start + CHUNK, len(weight)))
+            later = slice(some.start + apart, some.stop + apart)
+            information = moved[later].transpose(-1, -2) @ (weight[some, :, None, None] * moved[some])
+            columns = about.motions[some]
+            rows = about.motions[later] if apart else columns
+            block[some] = coupling(rows, columns, information, segment)
+        blocks.append(block)
+    return gradient, blocks
