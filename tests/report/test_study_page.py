@@ -50,7 +50,7 @@ def test_it_opens_with_conclusions_and_numbers(page: Path) -> None:
     body = body_of(page.read_text(encoding="utf-8"))
     assert body.index("What to conclude") < body.index("Figures</h2>") < body.index("Relations of the paper")
     assert "IMUNet against IMU kinematics: holds in 3 of 3 cases" in body
-    assert "The error of IMUNet is 0.50 times that of IMU kinematics (calibrated)." in body
+    assert "The error of IMUNet is 0.50 times that of IMU kinematics (calibrated) on 3 windows." in body
     assert "FusionNet against fusion by optimisation, tuned: holds in none of 7 cases" in body
     assert "<dt>seed</dt><dd>7</dd>" in body
     assert "numpy 1.26" in body

@@ -180,14 +180,14 @@ def _by_pair(tested: Sequence[Relation]) -> dict[str, list[Relation]]:
 
 
 def _summary(own: Sequence[Relation]) -> str:
-    """Return what was found of one pair of methods: the span of ratios, and where the relation does not hold."""
+    """Return what was found of one pair of methods: the span of ratios, on how much, and where it does not hold."""
     if not own[0].where:
         return own[0].short
     first, second = (title(name) for name in own[0].name.partition("@")[0].split("/"))
     failing = "; ".join(f"{r.where}: {r.ratio:.2f}{_why_not(r)}" for r in own if not r.holds)
-    return f"The error of {first} is {_from_to([r.ratio for r in own], 2)} times that of {second}" + (
-        f". It does not hold with {failing}." if failing else "."
-    )
+    ratios, windows = _from_to([r.ratio for r in own], 2), _from_to([r.windows for r in own], 0)
+    found = f"The error of {first} is {ratios} times that of {second} on {windows} windows."
+    return f"{found} It does not hold with {failing}." if failing else found
 
 
 def _why_not(relation: Relation) -> str:

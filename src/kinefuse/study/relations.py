@@ -151,5 +151,5 @@ def _sentence(claim: Claim, pair: Pair, holds: bool, p: float, p_people: float) 
     return (
         f"With {claim.where}: {title(claim.first)} {first:.1f}°, "
         f"{title(claim.second)} {second:.1f}°, ratio {pair.ratio:.2f}{goal}: {'holds' if holds else 'does not hold'}; "
-        f"{p_in_words(p)} over joint movements, {p_in_words(p_people)} over people."
+        f"{p_in_words(p)} over joint movements, {p_in_words(p_people)} over people, on {pair.windows} windows."
     )
