@@ -8,27 +8,53 @@ Each clip's frames are kept beside the data and made again only if they are remo
 import argparse
 import hashlib
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from kinefuse.conventions import JOINTS
+from kinefuse.conventions import IMU_SITES, JOINTS
 from kinefuse.estimators.registry import make_estimator
 from kinefuse.evaluation.filmed_mattes import CAMERAS, LONGEST_S, MATTES_HZ
 from kinefuse.evaluation.judging import seed_generators
-from kinefuse.evaluation.material import Choice, Clip, load_clips
+from kinefuse.evaluation.material import Choice, Clip, load_clips, middle, stable_rng
 from kinefuse.evaluation.matte_scores import FrameErrors, joint_rows, score_clip, summary
 from kinefuse.evaluation.recordings import Conditions
 from kinefuse.metrics.compare import Row
+from kinefuse.recordings import Recording
+from kinefuse.rotations import matrix_from_rotvec
+from kinefuse.study.making import maker_of
+from kinefuse.study.plan import Setting
+from kinefuse.study.signals import turned
 
 ROOT: Final = Path(__file__).parents[1]
 OUT: Final = ROOT / "docs" / "results" / "deepfuse.md"
+FUSED: Final = "deepfuse"
+VISION: Final = "deepfuse-vision"
+UNPOSED: Final = "deepfuse, no pose held"
+"""With sensors of which nothing is known; else a pose is held before the clip."""
+
 PAPER_MM: Final = {"deepfuse": 28.9, "deepfuse-vision": 32.7}
 """TotalCapture, Huang et al., Table 3."""
 
 ARRAYS: Final = ("partial", "errors", "jitter")
+
+
+def beside_mattes(clip: Clip) -> Recording:
+    """Return what is recorded of a clip whose time begins at zero: sensors put on askew, and a pose held before it."""
+    setting = Setting(name="sensors", family="", mounting_sd_rad=0.0, level_m=None)
+    whole = maker_of(clip, 0).whole(setting, 0, points=False)
+    askew = Conditions().mounting_sd_rad * stable_rng(0, "mounting", clip.name).standard_normal((len(IMU_SITES), 3))
+    imus = tuple(turned(imu, R, -np.inf) for imu, R in zip(whole.imus, matrix_from_rotvec(askew), strict=True))
+    return replace(whole, imus=imus)
+
+
+def filmed_part(clip: Clip) -> Clip:
+    """Return the part of a clip that is filmed, its time from zero."""
+    truth = middle(clip, LONGEST_S).truth
+    return replace(clip, truth=replace(truth, time=truth.time - truth.time[0]))
 
 
 def scored(clip: Clip, estimators: dict[str, str], folder: Path) -> list[FrameErrors]:
@@ -37,7 +63,10 @@ def scored(clip: Clip, estimators: dict[str, str], folder: Path) -> list[FrameEr
     kept = folder / f"{hashlib.sha256(told.encode()).hexdigest()[:16]}.npz"
     if not kept.exists():
         seed_generators(0)
-        made = score_clip(clip, {row: make_estimator(name) for row, name in estimators.items()}, Conditions())
+        part = filmed_part(clip)
+        posed = beside_mattes(part)
+        beside = {FUSED: posed, VISION: posed, UNPOSED: replace(posed, poses=())}
+        made = score_clip(part, {row: (make_estimator(name), beside[row]) for row, name in estimators.items()}, 0)
         np.savez_compressed(kept, **{f"{s.estimator}/{key}": getattr(s, key) for s in made for key in ARRAYS})
     with np.load(kept) as stored:
         return [
@@ -90,7 +119,7 @@ def joint_table(scores: dict[str, list[FrameErrors]]) -> str:
 
 def paper_table(scores: dict[str, list[FrameErrors]]) -> str:
     """Return the paper's numbers beside ours, with what fusion gains in either."""
-    ours = {name: float(summary(own)["mpjpe_mm"] or np.nan) for name, own in scores.items()}
+    ours = {name: float(summary(own)["mpjpe_mm"] or np.nan) for name, own in scores.items() if name in PAPER_MM}
     lines = [[f"`{name}`", f"{ours[name]:.1f}", f"{theirs:.1f}"] for name, theirs in PAPER_MM.items()]
     gains = [f"{100 * (1 - mm['deepfuse'] / mm['deepfuse-vision']):.1f} %" for mm in (ours, PAPER_MM)]
     return table(("", "MPJPE mm, ours", "the paper's"), [*lines, ["gain by sensors", *gains]])
@@ -104,8 +133,9 @@ def page(scores: dict[str, list[FrameErrors]], clips: Sequence[Clip]) -> str:
 Made by `tools/results_deepfuse.py` on {date.today().isoformat()}: {people} people of the test set, {len(clips)} clips.
 {CAMERAS} cameras around a floor of 4 × 6 m film the middle {LONGEST_S:g} s of each clip at {MATTES_HZ:g} frames a
 second. The person is a body model with their bone lengths in random clothes; mattes get the faults of
-`synthesis.matte_noise`. Sensors are put on askew (13.5° about each axis) and read noise; no pose is held: mounting and
-heading are found with the cameras. ± is the standard deviation over people. A frame is
+`synthesis.matte_noise`. Sensors are put on askew (13.5° about each axis), with noise and soft tissue; before
+the clip a pose is held, to 4° a segment, which tells where up is on each sensor (*no pose held*: nothing does); the
+rest is found with the cameras. ± is the standard deviation over people. A frame is
 partial if any camera does not see the whole person.
 
 ## All frames, full and partial ones
@@ -138,6 +168,7 @@ def main() -> None:
     options = parser.parse_args()
     files = {"deepfuse": options.fused, "deepfuse-vision": options.vision}
     estimators = {name: f"{name}={file}" if file else name for name, file in files.items()}
+    estimators[UNPOSED] = estimators[FUSED]
     folder = options.data.parent / "results" / "deepfuse"
     folder.mkdir(parents=True, exist_ok=True)
     choice = Choice(chosen_set=options.split, per_subject=options.clips)

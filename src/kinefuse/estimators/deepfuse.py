@@ -14,10 +14,10 @@ from kinefuse.body.angles import joint_angles
 from kinefuse.body.fit_points import PointSet, fit_body_to_points, fit_poses_to_points
 from kinefuse.body.models import load_anny
 from kinefuse.body.sensor_terms import Orientations
-from kinefuse.conventions import INFERRED, INTERPOLATED, JOINTS, SITE_SEGMENT
+from kinefuse.conventions import INFERRED, INTERPOLATED, JOINTS, SITE_SEGMENT, UP
 from kinefuse.errors import KinefuseError
 from kinefuse.estimators.bones import Bones, bones_in_world, needs_cameras
-from kinefuse.estimators.sensor_turns import turns_of
+from kinefuse.estimators.sensor_turns import SensorTurns, turns_of
 from kinefuse.estimators.sensors import require_trial_clock, usable_sensors
 from kinefuse.estimators.silhouettes import silhouettes_of
 from kinefuse.estimators.smplify3d import SmplifyThreeD
@@ -30,6 +30,7 @@ from kinefuse.estimators.volume_answers import (
     ready,
     shipped_deepfuse,
 )
+from kinefuse.inertial.mounting import segment_in_pose
 from kinefuse.motion import Motion
 from kinefuse.recordings import JointCenters, Recording, Subject
 
@@ -106,7 +107,7 @@ class DeepFuseEstimator:
             frames = known[np.unique(np.linspace(0, len(known) - 1, LOOKS).round().astype(int))]
             joints = joints_of(network, performer, frames)
             shown = with_segments(joints, turns.time[frames], None, recording.subject, self.name)
-        return bones_in_world(turns, shown, frames), worn.notes
+        return bones_in_world(turns, shown, frames, _upright(recording, turns)), worn.notes
 
     def _without(self, recording: Recording) -> tuple[str, ...]:
         if not self.uses_sensors:
@@ -159,6 +160,16 @@ def with_segments(
         "Joint centres are the network's, each frame by itself; orientations and angles are those of the body fitted "
         f"to them, whose own joints lie {apart:.0f} mm from them on average."
     )
+
+
+def _upright(recording: Recording, turns: SensorTurns) -> dict[str, np.ndarray]:
+    """Return which direction (3,) of its segment was up in the held pose, for sensors whose mounting it told."""
+    if not recording.poses:
+        return {}
+    kind = min(pose.kind for pose in recording.poses)
+    given = {imu.name for imu in recording.imus if imu.R_segment_sensor is not None}
+    posed = [imu for imu in turns.sensors if imu.R_segment_sensor is not None and imu.name not in given]
+    return {imu.name: segment_in_pose(imu.segment, kind).T @ np.array(UP) for imu in posed}
 
 
 def _told(bones: Bones) -> Orientations:

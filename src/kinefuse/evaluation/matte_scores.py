@@ -4,7 +4,7 @@ Which frames are partial (a camera does not see the whole person) is known where
 apart by it, per joint and over time. Frames of one person are taken together; then each person counts equally.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,13 +14,13 @@ import numpy as np
 
 from kinefuse.conventions import JOINTS
 from kinefuse.estimators.base import Estimator
-from kinefuse.evaluation.filmed_mattes import FilmedMattes, filmed_mattes
+from kinefuse.evaluation.filmed_mattes import CAMERAS, FilmedMattes, filmed_mattes
 from kinefuse.evaluation.material import Clip
-from kinefuse.evaluation.recordings import Conditions, make_recording
 from kinefuse.metrics.accelerations import acceleration_errors
 from kinefuse.metrics.compare import Row, motion_at
 from kinefuse.metrics.points import point_errors, procrustes_aligned, root_aligned
 from kinefuse.motion import Motion
+from kinefuse.recordings import Recording
 
 KINDS: Final = ("mpjpe_mm", "mpjpe_root_mm", "mpjpe_pa_mm")
 """Of the errors: as they are, with the roots moved together, and after each frame's best similarity transform."""
@@ -74,22 +74,24 @@ def _mean(values: np.ndarray, axis: int | tuple[int, ...] | None = None) -> np.n
 
 
 def score_clip(
-    clip: Clip, estimators: dict[str, Estimator], conditions: Conditions, cameras: int | None = None
+    clip: Clip, estimators: Mapping[str, tuple[Estimator, Recording]], seed: int, cameras: int = CAMERAS
 ) -> list[FrameErrors]:
     """Return the errors of estimators on one rendered recording of a clip, the same for all.
 
     Parameters
     ----------
     clip : without a recording of its own
-    estimators : by the names of their rows
-    conditions : how sensors are put on, and the seed
-    cameras : how many; None takes the usual eight
+    estimators : by the names of their rows; each with what is recorded beside the mattes, sensors and held poses
+    seed : of rig, clothes and faults
+    cameras : how many
     """
-    seen = filmed_mattes(clip, conditions.seed) if cameras is None else filmed_mattes(clip, conditions.seed, cameras)
+    seen = filmed_mattes(clip, seed, cameras)
     with TemporaryDirectory(prefix="kinefuse-mattes-") as folder:
-        made = replace(make_recording(clip, conditions), cameras=seen.cameras, views=seen.stored(Path(folder)))
-        recording = replace(made, joint_centers=None)
-        return [frame_errors(one.estimate(recording), clip, seen, name) for name, one in estimators.items()]
+        views = seen.stored(Path(folder))
+        return [
+            frame_errors(one.estimate(replace(beside, cameras=seen.cameras, views=views)), clip, seen, name)
+            for name, (one, beside) in estimators.items()
+        ]
 
 
 def summary(scores: Sequence[FrameErrors], which: str = "all") -> Row:
