@@ -102,6 +102,15 @@ def test_a_heading_that_passes_half_a_turn_has_the_range_and_r2_of_its_movement(
     assert explained_share(difference, truth)[index] == pytest.approx(1.0 - (error**2).sum() / (spread**2).sum())
 
 
+def test_jumps_of_an_estimate_do_not_add_up_to_turns() -> None:
+    truth = column("hip_rotation_r", np.deg2rad(np.linspace(0.0, 20.0, 40)))
+    far = np.deg2rad(170.0) * np.array([0.0, 1.0, -1.0, 0.0] * 10)  # unwrapped, each -1 after 1 would go on upwards
+    estimate = truth + column("hip_rotation_r", far)
+    index = COORDINATE_INDEX["hip_rotation_r"]
+    difference = np.where(np.isnan(truth), np.nan, estimate - truth)
+    assert np.rad2deg(range_errors(difference, truth)[index]) == pytest.approx(340.0, abs=20.0)
+
+
 def test_what_is_left_out_counts_neither_for_the_range_nor_for_r2() -> None:
     joint = next(joint for joint in JOINT_ANGLES if joint.child == "upper_arm_r")
     turns = np.zeros((40, 3))

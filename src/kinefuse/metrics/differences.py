@@ -94,10 +94,21 @@ def explained_share(difference: np.ndarray, truth: np.ndarray) -> np.ndarray:
 def range_errors(difference: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Return the estimate's range of motion minus the truth's, (C,) radians and metres, over the compared frames.
 
+    In every frame the estimate is on the branch nearer to the truth: jumps of one that is far off would otherwise
+    add up to whole turns.
+
     Parameters
     ----------
     difference : (T, C) of `angle_differences`
     truth : (T, C)
     """
     compared = np.where(np.isnan(difference), np.nan, truth)
-    return ranges(compared + difference) - ranges(compared)
+    return np.array([_range_error(*columns) for columns in zip(difference.T, compared.T, IS_LENGTH, strict=True)])
+
+
+def _range_error(difference: np.ndarray, truth: np.ndarray, is_length: bool) -> float:
+    known = np.isfinite(difference)
+    if not known.any():
+        return float("nan")
+    reference = truth[known] if is_length else np.unwrap(truth[known])
+    return float(np.ptp(reference + difference[known]) - np.ptp(reference))
