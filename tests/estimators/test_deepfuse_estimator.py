@@ -107,7 +107,7 @@ def test_mounting_and_heading_are_found(seed: int, given_mounting: bool) -> None
 
 
 def test_a_held_pose_tells_where_up_is_and_no_more() -> None:
-    """Of a shank that cameras see lean 10° too far, the pose takes back about half; a wrong turn about up is not believed."""
+    """A pose takes back half of the 10° by which cameras see a shank lean; a wrong turn about up is not believed."""
     time = np.arange(50) / 25.0
     lean = matrix_from_rotvec(np.stack([0 * time, 0 * time, 0.4 * np.sin(3 * time)], axis=-1))[:, None]
     twist = yaw_matrix(1.0)

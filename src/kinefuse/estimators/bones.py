@@ -2,8 +2,8 @@
 
 How a sensor turned comes from its device, or from its gyroscope and accelerometer. What it cannot know, its heading and
 perhaps how it sits on the segment, is what agrees best with the segments that the cameras alone show. A mounting that
-is given is taken as it is. A held pose counts for what it measures, where up is on a sensor; the turn about that is found
-by the cameras with the heading, because an upright segment looks the same if both are wrong alike.
+is given is taken as it is. A held pose counts for what it measures, where up is on a sensor; the turn about that is
+found by the cameras with the heading, because an upright segment looks the same if both are wrong alike.
 """
 
 from collections.abc import Mapping
