@@ -25,11 +25,10 @@ from kinefuse.estimators.registry import make_estimator
 from kinefuse.evaluation.filmed_mattes import FilmedMattes, filmed_mattes
 from kinefuse.evaluation.material import Choice, Clip, load_clips
 from kinefuse.evaluation.matte_scores import FrameErrors
-from kinefuse.evaluation.recordings import Conditions, make_recording
 from kinefuse.metrics.compare import motion_at
 from kinefuse.recordings import Camera
 from kinefuse.vision.cameras import project
-from results_deepfuse import ROOT, scored
+from results_deepfuse import CALIBRATED, ROOT, VISION, beside_mattes, calibrated, filmed_part, scored, with_rows
 
 IMAGES = ROOT / "docs" / "images"
 COLOURS = {"truth": "black", "deepfuse-vision": "C1", "deepfuse": "C0"}
@@ -87,7 +86,7 @@ def draw_learning(runs: list[Path], out: Path) -> None:
 def draw_panel(clips: list[Clip], names: dict[str, str], out: Path) -> None:
     """One frame of some clips: a camera's matte with the truth, and with what each estimator says (Fig. 5)."""
     figure, axes = plt.subplots(len(clips), 1 + len(names), figsize=(11, 3 * len(clips)), layout="constrained")
-    for row, clip in zip(np.atleast_2d(axes), clips, strict=True):
+    for row, clip in zip(np.atleast_2d(axes), map(filmed_part, clips), strict=True):
         seen = filmed_mattes(clip, 0)
         frame, view = len(seen.time) // 2, _best_view(seen)
         skeletons = {"truth": motion_at(clip.truth, seen.time).positions[frame]}
@@ -101,8 +100,9 @@ def draw_panel(clips: list[Clip], names: dict[str, str], out: Path) -> None:
 
 def _joints(clip: Clip, seen: FilmedMattes, name: str) -> np.ndarray:
     with TemporaryDirectory(prefix="kinefuse-mattes-") as folder:
-        made = replace(make_recording(clip, Conditions()), cameras=seen.cameras, views=seen.stored(Path(folder)))
-        motion = make_estimator(name).estimate(replace(made, joint_centers=None))
+        made = calibrated(clip, beside_mattes(clip))
+        recording = replace(made, cameras=seen.cameras, views=seen.stored(Path(folder)), joint_centers=None)
+        motion = make_estimator(name).estimate(recording)
     return motion_at(motion, seen.time).positions
 
 
@@ -137,13 +137,13 @@ def main() -> None:
     parser.add_argument("--logs", type=Path, nargs="*", default=[])
     parser.add_argument("--panels", type=int, default=3, help="clips in the panel")
     options = parser.parse_args()
-    files = {"deepfuse": options.fused, "deepfuse-vision": options.vision}
-    names = {name: f"{name}={file}" if file else name for name, file in files.items()}
+    every = with_rows(options.fused, options.vision)
+    names = {name: every[name] for name in (CALIBRATED, VISION)}
     clips, _ = load_clips([options.data], Choice(chosen_set=options.split, per_subject=options.clips), lambda *_: None)
     folder = options.data.parent / "results" / "deepfuse"
     scores: Scores = {name: [] for name in names}
-    for clip in clips:
-        for score in scored(clip, names, folder):
+    for score in (score for clip in clips for score in scored(clip, every, folder)):
+        if score.estimator in scores:
             scores[score.estimator].append(score)
     draw_joints(scores, IMAGES / "deepfuse_joints.png")
     draw_frames(scores, IMAGES / "deepfuse_frames.png")

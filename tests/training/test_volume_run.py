@@ -44,7 +44,7 @@ def test_vision_sees_no_orientations(motion: Path, tmp_path: Path) -> None:
     assert isinstance(network, DeepFuse)
     assert network.config.refinement == "vision"
     with pytest.raises(KinefuseError, match="deepfuse_vision"):
-        load_network("deepfuse", weights)
+        load_network("videonet", weights)
 
 
 def test_what_was_rendered_is_used_again_and_its_size_is_checked(motion: Path, tmp_path: Path) -> None:

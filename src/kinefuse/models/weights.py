@@ -81,7 +81,8 @@ def load_network(name: str, path: Path | None = None) -> nn.Module:
         raise FormatError(
             f"{path}: expected the weights of {name} ({error}); train it or name another file."
         ) from error
-    if about.get("network") != name:
+    # DeepFuse with and without orientations is one network: its configuration says which.
+    if NETWORKS.get(about.get("network", "")) is not NETWORKS[name]:
         raise FormatError(
             f"{path}: expected the weights of {name}, got those of {about.get('network', 'something else')}."
         )
