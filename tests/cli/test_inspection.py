@@ -29,7 +29,7 @@ def test_contents_are_listed(tmp_path: Path, capsys: Capture) -> None:
     assert "camera cam_2: calibrated at 1920×1080, keypoints of 12 frames, 26 points, 60 Hz, starts at 0 s" in out
     assert "sensor thigh_r on thigh_r: 100 Hz" in out
     assert "held pose n" in out
-    assert "smplify3d" in out
+    assert "fusion-optimisation" in out
 
 
 def test_a_sensor_in_g_and_degrees(tmp_path: Path) -> None:

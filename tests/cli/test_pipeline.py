@@ -49,7 +49,7 @@ def test_demo_is_accurate(demo: Path) -> None:
 def test_demo_tells_where_numbers_come_from(demo: Path) -> None:
     motion, quality = read_result(demo / "result")
     assert quality["format"] == 1
-    assert quality["estimator"] == "smplify3d"
+    assert quality["estimator"] == "fusion-optimisation"
     assert quality["estimator_reason"]
     assert quality["seed"] == 0
     assert {"python", "kinefuse", "numpy", "scipy", "torch"} <= set(quality["versions"])

@@ -27,7 +27,7 @@ from kinefuse.conventions import (
 from kinefuse.errors import KinefuseError
 from kinefuse.estimators.base import Estimator
 from kinefuse.estimators.network_answers import is_shipped
-from kinefuse.estimators.registry import ESTIMATORS, FOR_POINTS, choose_estimator, make_estimator
+from kinefuse.estimators.registry import ESTIMATORS, FOR_BOTH, FOR_POINTS, choose_estimator, make_estimator
 from kinefuse.metrics.compare import motion_at
 from kinefuse.motion import Motion
 from kinefuse.recordings import Imu, JointCenters, Recording
@@ -368,21 +368,35 @@ def test_choice_by_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     assert name == "imunet"
     assert "13 inertial sensors" in reason
     name, reason = choose_estimator(both)
-    assert name == "fusionnet"
+    assert name == FOR_BOTH
     assert "joint centres and 13 inertial sensors" in reason
     another_clock = [replace(imu, start_is_known=False) for imu in sensors.imus]
     another_time = [replace(imu, time=imu.time + 99) for imu in sensors.imus]
     on_hands = [replace(imu, segment="hand_l") for imu in sensors.imus]
-    for imus, why in ((another_clock, "start_s"), (another_time, "another time"), (on_hands, "a network knows")):
+    for imus, why in ((another_clock, "start_s"), (another_time, "another time"), (on_hands, "pelvis")):
         name, reason = choose_estimator(replace(both, imus=tuple(imus)))
         assert name == FOR_POINTS
         assert why in reason
 
 
+def test_choice_for_cameras_with_sensors() -> None:
+    cameras, sensors = video_recording(TRUTH), sensor_recording(TRUTH).imus
+    assert choose_estimator(cameras)[0] == FOR_POINTS
+    name, reason = choose_estimator(replace(cameras, imus=sensors))
+    assert name == FOR_BOTH
+    assert "4 calibrated camera views and 13 inertial sensors" in reason
+    later = tuple(replace(imu, time=imu.time + 99) for imu in sensors)
+    name, reason = choose_estimator(replace(cameras, imus=later))
+    assert name == FOR_POINTS
+    assert "another time" in reason
+    video = tuple(replace(view, keypoints=None, video=Path("long.mp4")) for view in cameras.views)
+    assert choose_estimator(replace(cameras, views=video, imus=later))[0] == FOR_BOTH  # it may be long
+
+
 def test_without_weights_what_works_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kinefuse.estimators.registry.is_shipped", lambda name: False)
     points, sensors = joint_center_recording(TRUTH), sensor_recording(TRUTH)
-    assert choose_estimator(replace(points, imus=sensors.imus))[0] == FOR_POINTS
+    assert choose_estimator(replace(points, imus=sensors.imus))[0] == FOR_BOTH
     with pytest.raises(KinefuseError, match="inertial sensors only"):
         choose_estimator(sensors)
 
