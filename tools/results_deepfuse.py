@@ -22,9 +22,9 @@ from kinefuse.evaluation.judging import seed_generators
 from kinefuse.evaluation.material import Choice, Clip, load_clips, middle, stable_rng
 from kinefuse.evaluation.matte_scores import FrameErrors, joint_rows, score_clip, summary
 from kinefuse.evaluation.recordings import Conditions
-from kinefuse.metrics.compare import Row, motion_at
+from kinefuse.metrics.compare import Row
 from kinefuse.recordings import Recording
-from kinefuse.rotations import matrix_from_rotvec, yaw_matrix
+from kinefuse.rotations import matrix_from_rotvec, slerp_matrices, yaw_matrix
 from kinefuse.study.making import maker_of
 from kinefuse.study.plan import Setting
 from kinefuse.study.signals import turned
@@ -60,12 +60,13 @@ def calibrated(clip: Clip, recording: Recording) -> Recording:
     faults, rng = VALIDATION.orientations, stable_rng(0, "calibrated", clip.subject, clip.name)
     imus = []
     for imu in recording.imus:
-        truth = motion_at(clip.truth, np.clip(imu.time, clip.truth.time[0], clip.truth.time[-1]))
+        at = np.clip(imu.time, clip.truth.time[0], clip.truth.time[-1])
+        true = slerp_matrices(clip.truth.time, clip.truth.R_world_segment[:, SEGMENT_INDEX[imu.segment]], at)
         wobble = np.arange(imu.time[0], imu.time[-1] + 0.5, 0.5)
         noise = faults.noise_sd_rad * rng.standard_normal((3, len(wobble)))
         off = matrix_from_rotvec(np.stack([np.interp(imu.time, wobble, one) for one in noise], axis=-1))
         heading = yaw_matrix(faults.heading_sd_rad * rng.standard_normal())
-        R_world_sensor = heading @ truth.R_world_segment[:, SEGMENT_INDEX[imu.segment]] @ off
+        R_world_sensor = heading @ true @ off
         mounting = matrix_from_rotvec(faults.mounting_sd_rad * rng.standard_normal(3))
         imus.append(replace(imu, R_ref_sensor=R_world_sensor, R_world_ref=np.eye(3), R_segment_sensor=mounting))
     return replace(recording, imus=tuple(imus), poses=())
