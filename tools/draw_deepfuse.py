@@ -9,6 +9,7 @@ Errors are those that `tools/results_deepfuse.py` kept, for the same arguments; 
 
 import argparse
 import csv
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -92,7 +93,8 @@ def draw_panel(clips: list[Clip], names: dict[str, str], out: Path) -> None:
         skeletons = {"truth": motion_at(clip.truth, seen.time).positions[frame]}
         skeletons |= {label: _joints(clip, seen, name)[frame] for label, name in names.items()}
         for panel, (label, joints) in zip(row, skeletons.items(), strict=True):
-            _draw_skeleton(panel, seen, view, frame, joints, COLOURS[label])
+            matte = seen.mattes[view].frames(frame, frame + 1)[0]
+            draw_skeleton(panel, seen.cameras[view], matte, joints, COLOURS[label])
             panel.set_title(label if row is np.atleast_2d(axes)[0] else "", fontsize=9)
         row[0].set_ylabel(f"{clip.subject}\n{clip.name}", fontsize=8)
     figure.savefig(out, dpi=90)
@@ -110,11 +112,17 @@ def _best_view(seen: FilmedMattes) -> int:
     return int(np.argmax([mattes.frames(0, len(seen.time)).mean() for mattes in seen.mattes]))
 
 
-def _draw_skeleton(axes: Axes, seen: FilmedMattes, view: int, frame: int, joints: np.ndarray, colour: str) -> None:
-    camera: Camera = seen.cameras[view]
-    matte = seen.mattes[view].frames(frame, frame + 1)[0]
+def draw_skeleton(
+    axes: Axes,
+    camera: Camera,
+    matte: np.ndarray,
+    joints: np.ndarray,
+    colour: str,
+    to_cells: Callable[[np.ndarray], np.ndarray] = np.asarray,
+) -> None:
+    """Draw a matte (H, W) with joints (22, 3) over it; `to_cells` brings calibrated pixels to its cells."""
     axes.imshow(np.where(matte, 0.75, 1.0), cmap="gray", vmin=0, vmax=1)
-    places = project(camera, joints)
+    places = to_cells(project(camera, joints))
     for joint, parent in enumerate(SEGMENT_PARENTS):
         if parent >= 0:
             axes.plot(*places[[joint, parent]].T, color=colour, linewidth=1.5)

@@ -98,3 +98,10 @@ def test_the_preset_paper_learns_as_the_paper_says(tmp_path: Path) -> None:
     assert optimiser.param_groups[0]["lr"] == pytest.approx(1e-5)
     assert config.shape == PRESETS["deepfuse"]["paper"]
     assert config.rendered == tmp_path / "rendered"
+
+
+def test_workers_change_nothing(motion: Path, tmp_path: Path) -> None:
+    alone = train_deepfuse(tiny(motion, tmp_path / "alone", steps=3), motion)
+    helped = train_deepfuse(tiny(motion, tmp_path / "helped", steps=3, workers=2), motion)
+    one, two = (load_network("deepfuse", path).state_dict() for path in (alone, helped))
+    assert all(torch.equal(one[name], two[name]) for name in one)

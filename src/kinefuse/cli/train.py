@@ -36,6 +36,7 @@ def train(
         Path | None, typer.Option(help="Folder of what is rendered for DeepFuse, which runs may share; OUT/rendered.")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes that render for DeepFuse.")] = 2,
+    workers: Annotated[int, typer.Option(min=0, help="Processes that make examples while a GPU learns.")] = 0,
     devices: Annotated[int, typer.Option(min=1, help="Processes, one for each GPU.")] = 1,
     nodes: Annotated[int, typer.Option(min=1, help="Machines that train together.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
@@ -49,6 +50,7 @@ def train(
 
     given: dict[str, Any] = {
         "steps": steps, "batch": batch, "rate": rate, "seed": seed, "start": start, "devices": devices, "nodes": nodes,
+        "workers": workers,
         "validate_every": validate_every, "progress": not quiet,
     }  # fmt: skip
     folder = out or Path(network)

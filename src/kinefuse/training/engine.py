@@ -10,7 +10,7 @@ import lightning
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.plugins.io import TorchCheckpointIO
-from torch.utils.data import IterableDataset
+from torch.utils.data import IterableDataset, get_worker_info
 
 from kinefuse.errors import KinefuseError
 
@@ -38,24 +38,27 @@ class Meter(Callback):
 
     def on_train_batch_end(self, trainer: lightning.Trainer, learner: lightning.LightningModule, *_: Any) -> None:
         self.learned, self.learning = self.learned + 1, self.learning + time.perf_counter() - self.begun
-        learner.log("made_per_s", self.batch * self.made / max(self.making, 1e-9), prog_bar=True)
+        if self.made:  # workers count for themselves
+            learner.log("made_per_s", self.batch * self.made / max(self.making, 1e-9), prog_bar=True)
         learner.log("learned_per_s", self.batch * self.learned / max(self.learning, 1e-9), prog_bar=True)
 
 
 class Batches(IterableDataset):
-    """Endless batches, beginning where a run was left; every process has its own."""
+    """Endless batches, beginning where a run was left; every process has its own, and its workers take turns."""
 
     def __init__(self, maker: Maker, count: int, learner: lightning.LightningModule, meter: Meter) -> None:
         self.maker, self.count, self.learner, self.meter = maker, count, learner, meter
 
     def __iter__(self) -> Iterator[Any]:
-        number = self.learner.global_step
+        worker = get_worker_info()
+        turn, turns = (0, 1) if worker is None else (worker.id, worker.num_workers)
+        number = self.learner.global_step + turn
         while True:
             begin = time.perf_counter()
             rank, world = self.learner.global_rank, self.learner.trainer.world_size
             example = self.maker.batch(number * world + rank, self.count)
             self.meter.count_made(time.perf_counter() - begin)
-            number += 1
+            number += turns
             yield example
 
 

@@ -55,6 +55,7 @@ class RunConfig:
         a FusionNet whose parts do not learn with the shipped ones
     validate_every : steps between validations and checkpoints
     devices, nodes : processes on a machine, and machines
+    workers : further processes, of each of those, that make examples; with none a process makes its own
     progress : whether to show a bar
     """
 
@@ -70,6 +71,7 @@ class RunConfig:
     validate_every: int = 500
     devices: int = 1
     nodes: int = 1
+    workers: int = 0
     progress: bool = True
 
 
@@ -180,7 +182,7 @@ def fit(
         nodes=config.nodes,
         progress=config.progress,
     )
-    loaders = DataLoader(batches, batch_size=None), judged_by()
+    loaders = DataLoader(batches, batch_size=None, num_workers=config.workers), judged_by()
     if trainer.is_global_zero:
         _make_room(config.out, checkpoint, resume)
     try:
