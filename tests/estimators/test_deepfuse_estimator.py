@@ -20,10 +20,12 @@ from kinefuse.estimators.registry import make_estimator
 from kinefuse.estimators.sensor_turns import SensorTurns
 from kinefuse.estimators.silhouettes import Silhouettes, silhouettes_of
 from kinefuse.estimators.volume_answers import found_performer, joints_of
+from kinefuse.evaluation.material import Clip
+from kinefuse.evaluation.recordings import Conditions, noisy_points
 from kinefuse.metrics.compare import motion_at
 from kinefuse.models.deepfuse import DEEPFUSE_PRESETS, RAY_DIRECTIONS
 from kinefuse.motion import Motion
-from kinefuse.recordings import Imu, Recording
+from kinefuse.recordings import Imu, JointCenters, Recording
 from kinefuse.rotations import geodesic_angle, matrix_from_rotvec, yaw_matrix
 
 FRAMES = 50
@@ -86,6 +88,28 @@ def test_sensors_put_on_anyhow_tell_the_bones(recording: Recording, seen: Silhou
     assert off.mean() < 5
     assert np.allclose(motion.positions, truth.positions, atol=1e-5)
     assert (motion.provenance[:, SEGMENT_INDEX["head"]] == MEASURED).all()
+
+
+def test_joint_centres_align_sensors_where_silhouettes_mislead(
+    recording: Recording, seen: Silhouettes, truth: Motion
+) -> None:
+    """The network sees the person the wrong way round; keypoints of the same cameras know better."""
+    turned = yaw_matrix(np.pi) @ (truth.positions - truth.positions[:, :1])[..., None]
+    wrong = replace(truth, positions=turned[..., 0] + truth.positions[:, :1])
+    imus = askew(sensor_recording(TRUTH).imus, np.deg2rad(5.0))
+    points = noisy_points(Clip(subject="anna", name="swing", activity="", truth=TRUTH), Conditions(noise="clean"))
+    expected = (truth.R_world_segment[:, SITE_SEGMENT] @ np.array(RAY_DIRECTIONS)[:, :, None])[..., 0]
+
+    def off(centers: JointCenters | None) -> float:
+        network = knowing(wrong, found_performer(seen, "deepfuse"))
+        whole = replace(recording, imus=imus, joint_centers=centers)
+        motion = DeepFuseEstimator(network=network).estimate(whole)
+        assert any("joint centres of the recording" in note for note in motion.notes) == (centers is not None)
+        told = np.concatenate([R.numpy() for R, _ in network.told]) @ np.array(RAY_DIRECTIONS)[:, :, None]
+        return float(np.degrees(np.arccos((told[..., 0] * expected).sum(-1).clip(-1, 1))).mean())
+
+    assert off(points) < 6
+    assert off(None) > 20
 
 
 @settings(max_examples=15, deadline=None)

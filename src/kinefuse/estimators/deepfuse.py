@@ -31,6 +31,7 @@ from kinefuse.estimators.volume_answers import (
     shipped_deepfuse,
 )
 from kinefuse.inertial.mounting import segment_in_pose
+from kinefuse.metrics.compare import motion_at
 from kinefuse.motion import Motion
 from kinefuse.recordings import JointCenters, Recording, Subject
 
@@ -41,6 +42,10 @@ LOOKS: Final = 240
 
 JOINT_FLOOR_SD: Final = 0.02
 """What of the network's joints the body is not expected to follow, metres: its errors shift with the posture."""
+
+ALIGNED_BY_POINTS: Final = (
+    "How sensors are mounted and which way they head was found with the joint centres of the recording."
+)
 
 BONE_SD: Final = float(np.deg2rad(5.0))
 """Of a bone's orientation from its sensor: soft tissue, and mounting and heading found by the cameras."""
@@ -101,13 +106,15 @@ class DeepFuseEstimator:
                 f"{self.name} needs sensors that recorded at the time of the silhouettes, and these did not; check "
                 f"start_s of the sensors, or use {VISION}."
             )
-        shown, frames = None, np.arange(0)
+        shown, frames, notes = None, np.arange(0), worn.notes
         if needs_cameras(turns):
-            known = np.flatnonzero(performer.known)
-            frames = known[np.unique(np.linspace(0, len(known) - 1, LOOKS).round().astype(int))]
+            shown, frames = _shown_by_points(recording, turns.time)
+            notes = (*notes, ALIGNED_BY_POINTS) if shown else notes
+        if needs_cameras(turns) and shown is None:
+            frames = _spread(np.flatnonzero(performer.known))
             joints = joints_of(network, performer, frames)
             shown = with_segments(joints, turns.time[frames], None, recording.subject, self.name)
-        return bones_in_world(turns, shown, frames, _upright(recording, turns)), worn.notes
+        return bones_in_world(turns, shown, frames, _upright(recording, turns)), notes
 
     def _without(self, recording: Recording) -> tuple[str, ...]:
         if not self.uses_sensors:
@@ -118,6 +125,26 @@ class DeepFuseEstimator:
 def vision_only() -> DeepFuseEstimator:
     """Return the estimator that looks at silhouettes alone."""
     return DeepFuseEstimator(name=VISION, uses_sensors=False)
+
+
+def _spread(frames: np.ndarray) -> np.ndarray:
+    """Return at most `LOOKS` of some frames, evenly spread."""
+    return np.asarray(frames[np.unique(np.linspace(0, len(frames) - 1, LOOKS).round().astype(int))])
+
+
+def _shown_by_points(recording: Recording, time: np.ndarray) -> tuple[Motion | None, np.ndarray]:
+    """Return the body that is fitted to joint centres, and at which of the times (T,); None without joint centres.
+
+    Joint centres say which way a person faces; silhouettes hardly do.
+    """
+    centers = recording.joint_centers
+    inside = np.arange(0)
+    if centers is not None:
+        inside = np.flatnonzero((time >= centers.time[0]) & (time <= centers.time[-1]))
+    if not inside.size:
+        return None, inside
+    fitted, frames = SmplifyThreeD().estimate(replace(recording, imus=(), views=())), _spread(inside)
+    return motion_at(fitted, time[frames]), frames
 
 
 def _all_joints(network: VolumeNetwork, performer: Performer, bones: Bones | None) -> np.ndarray:
