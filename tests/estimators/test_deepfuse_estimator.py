@@ -260,7 +260,7 @@ def test_without_weights_the_sentence_says_how_to_get_some(
     monkeypatch.setattr(volume_answers, "is_shipped", lambda _: False)
     with pytest.raises(KinefuseError, match=r"train them with `kinefuse train deepfuse` .* --estimator deepfuse=FILE"):
         DeepFuseEstimator().estimate(recording)
-    with pytest.raises(KinefuseError, match="deepfuse-vision needs trained weights"):
+    with pytest.raises(KinefuseError, match="deepfuse needs trained weights"):
         vision_only().estimate(recording)
 
 

@@ -35,6 +35,7 @@ from kinefuse.metrics.compare import motion_at
 from kinefuse.motion import Motion
 from kinefuse.recordings import JointCenters, Recording, Subject
 
+FUSED: Final = "deepfuse"
 VISION: Final = "deepfuse-vision"
 
 LOOKS: Final = 240
@@ -62,7 +63,7 @@ class DeepFuseEstimator:
     uses_sensors : false for cameras alone
     """
 
-    name: str = "deepfuse"
+    name: str = FUSED
     network: VolumeNetwork | None = None
     uses_sensors: bool = True
 
@@ -84,8 +85,8 @@ class DeepFuseEstimator:
         return motion.with_notes(*performer.seen.notes, *notes, *_not_found(performer))
 
     def _network(self, fused: bool) -> VolumeNetwork:
-        """Return the network: without sensors the one that learned to do without is better, where it is there."""
-        name = VISION if not fused and has_weights(VISION) else self.name
+        """Return the network: without sensors the one that learned to do without, where it is there."""
+        name = VISION if not fused and has_weights(VISION) else FUSED
         network = self.network or shipped_deepfuse(name)
         if fused and network.config.refinement not in ("cylinders", "late"):
             raise KinefuseError(
