@@ -47,6 +47,7 @@ def test_mistakes_are_told_in_one_sentence(motion: Path, tmp_path: Path, capsys:
     assert "No study is called 'fast'" in refused(capsys, "study", "fast", motion, *out)
     assert "did you mean 'mounting'" in refused(capsys, "study", "quick", motion, *out, "--only", "mountin")
     assert "imunet" in refused(capsys, "study", "quick", motion, *out, "--estimator", "imunt")
+    assert "no silhouettes" in refused(capsys, "study", "quick", motion, *out, "--estimator", "deepfuse-vision")
     assert "no such file" in refused(capsys, "study", "quick", tmp_path / "none.npz", *out)
     assert "motion.npz" in refused(capsys, "study", "quick", *out)
     assert "windows" in refused(capsys, "study", "quick", motion, *out, "--windows", "0")

@@ -86,11 +86,17 @@ EVERY_CLIP: Final = 10**6
 def _estimators(asked: Sequence[str] | None) -> tuple[tuple[str, ...], list[str]]:
     """Return the names to compare, and lines about those that this installation does not have."""
     from kinefuse.errors import KinefuseError
+    from kinefuse.estimators.registry import NEEDS_SILHOUETTES, base_name
     from kinefuse.evaluation.judging import require_estimators
     from kinefuse.study.plan import SIGHT
 
     if asked:
         require_estimators(asked)
+        blind = [name for name in asked if base_name(name) in NEEDS_SILHOUETTES]
+        if blind:
+            raise KinefuseError(
+                f"The study's recordings have no silhouettes, which {blind[0]} needs; compare it by `kinefuse evaluate`."
+            )
         return tuple(dict.fromkeys(asked)), []
     there, lines = [], []
     for name in SIGHT:
