@@ -95,7 +95,7 @@ def draw_panel(clips: list[Clip], names: dict[str, str], out: Path) -> None:
         for panel, (label, joints) in zip(row, skeletons.items(), strict=True):
             matte = seen.mattes[view].frames(frame, frame + 1)[0]
             draw_skeleton(panel, seen.cameras[view], matte, joints, COLOURS[label])
-            panel.set_title(label if row is np.atleast_2d(axes)[0] else "", fontsize=9)
+            panel.set_title(label, fontsize=9)
         row[0].set_ylabel(f"{clip.subject}\n{clip.name}", fontsize=8)
     figure.savefig(out, dpi=90)
 
