@@ -95,7 +95,7 @@ def _estimators(asked: Sequence[str] | None) -> tuple[tuple[str, ...], list[str]
         blind = [name for name in asked if base_name(name) in NEEDS_SILHOUETTES]
         if blind:
             raise KinefuseError(
-                f"The study's recordings have no silhouettes, which {blind[0]} needs; compare it by `kinefuse evaluate`."
+                f"The study's recordings have no silhouettes, which {blind[0]} needs; take `kinefuse evaluate`."
             )
         return tuple(dict.fromkeys(asked)), []
     there, lines = [], []
