@@ -31,6 +31,7 @@ def curve(runs: list[Path], part: str) -> tuple[list[int], list[float]]:
 
 
 def main() -> None:
+    """Draw the curves of all networks named on the command line."""
     out, *networks = sys.argv[1:]
     _, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     for number, network in enumerate(networks):

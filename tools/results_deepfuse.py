@@ -16,8 +16,8 @@ from typing import Final
 import numpy as np
 
 from kinefuse.conventions import IMU_SITES, JOINTS, SEGMENT_INDEX
+from kinefuse.estimators.network_answers import is_shipped
 from kinefuse.estimators.registry import make_estimator
-from kinefuse.estimators.volume_answers import has_weights
 from kinefuse.evaluation.filmed_mattes import CAMERAS, LONGEST_S, MATTES_HZ
 from kinefuse.evaluation.judging import seed_generators
 from kinefuse.evaluation.material import Choice, Clip, load_clips, middle, stable_rng
@@ -172,7 +172,7 @@ second. The person is a body model with their bone lengths in random clothes; ma
 and whose mounting were calibrated; each is off by 3° in heading, 3.5° about each axis in mounting and a wobble of 1.5°.
 In the two other rows sensors are put on askew (13.5° about each axis), with noise and soft tissue, and only gyroscope
 and accelerometer are read: with *a pose held* before the clip, to 4° a segment, which tells where up is on each sensor,
-or nothing; the rest is found with the cameras. {VISION_IS[has_weights(VISION)]}
+or nothing; the rest is found with the cameras. {VISION_IS[is_shipped(VISION)]}
 ± is the standard deviation over people. A frame is partial if any camera does not see the whole person.
 
 ![What a camera sees, the truth, and both estimates](../images/deepfuse_panel.png)

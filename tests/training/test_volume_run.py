@@ -39,11 +39,11 @@ def test_it_learns_and_its_weights_are_read_back(motion: Path, tmp_path: Path) -
 
 
 def test_vision_sees_no_orientations(motion: Path, tmp_path: Path) -> None:
-    weights = train_deepfuse(tiny(motion, tmp_path, "deepfuse_vision", steps=2), motion)
-    network = load_network("deepfuse_vision", weights)
+    weights = train_deepfuse(tiny(motion, tmp_path, "deepfuse-vision", steps=2), motion)
+    network = load_network("deepfuse-vision", weights)
     assert isinstance(network, DeepFuse)
     assert network.config.refinement == "vision"
-    with pytest.raises(KinefuseError, match="deepfuse_vision"):
+    with pytest.raises(KinefuseError, match="deepfuse-vision"):
         load_network("videonet", weights)
 
 

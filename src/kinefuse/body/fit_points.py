@@ -270,6 +270,7 @@ def is_seen(targets: Targets) -> torch.Tensor:
 
 
 def starting_pose(body: Body, targets: Targets) -> Pose:
+    """Return the pose of each frame by itself: aligned to its points, and turned as `targets.orientations` tell."""
     points = torch.where(is_seen(targets)[..., None], targets.points, torch.nan)
     world, root = initial_pose(points, targets.segment, body.rest_points, body.joints)
     told = targets.orientations

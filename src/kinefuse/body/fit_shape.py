@@ -96,6 +96,7 @@ def shared_prior(body: Body, prior: BodyPrior) -> tuple[torch.Tensor, torch.Tens
 
 
 def shared_equations(body: Body, pose: Pose, targets: Targets, prior: BodyPrior, config: FitConfig) -> Shared:
+    """Return the Gauss-Newton equations of what all frames share, shape and offsets, and its coupling to each pose."""
     index = body.model.point_index(body.names)
     placed = body.place(pose, targets.segment)
     residual = terms.whitened_residual(placed, targets)

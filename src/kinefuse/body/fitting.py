@@ -140,6 +140,7 @@ def _add_data(placed: Placed, goal: Targets, config: FitConfig, normal: Normal, 
 
 
 def data_cost(body: Body, pose: Pose, targets: Targets, config: FitConfig, extra: PosePrior | None) -> float:
+    """Return the cost of poses but for their accelerations: robust losses of points and orientations, and priors."""
     placed = body.place(pose, targets.segment)
     residual = terms.whitened_residual(placed, targets)
     cost = float(terms.geman_mcclure(residual, config.robust_sd)[0].sum()) + prior_cost(pose, config)

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
-VOLUME_NETWORKS = ("deepfuse", "deepfuse_vision")
+VOLUME_NETWORKS = ("deepfuse", "deepfuse-vision")
 
 
 def train(
-    network: Annotated[str, typer.Argument(help="videonet, imunet, fusionnet, deepfuse or deepfuse_vision.")],
+    network: Annotated[str, typer.Argument(help="videonet, imunet, fusionnet, deepfuse or deepfuse-vision.")],
     data: Annotated[Path, typer.Option(help="The file of motion that `kinefuse prepare` made.")] = Path("motion.npz"),
     preset: Annotated[
         str | None,

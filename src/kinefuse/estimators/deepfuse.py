@@ -17,6 +17,7 @@ from kinefuse.body.sensor_terms import Orientations
 from kinefuse.conventions import INFERRED, INTERPOLATED, JOINTS, SITE_SEGMENT, UP
 from kinefuse.errors import KinefuseError
 from kinefuse.estimators.bones import Bones, bones_in_world, needs_cameras
+from kinefuse.estimators.network_answers import is_shipped
 from kinefuse.estimators.sensor_turns import SensorTurns, turns_of
 from kinefuse.estimators.sensors import require_trial_clock, usable_sensors
 from kinefuse.estimators.silhouettes import silhouettes_of
@@ -25,7 +26,6 @@ from kinefuse.estimators.volume_answers import (
     Performer,
     VolumeNetwork,
     found_performer,
-    has_weights,
     joints_of,
     ready,
     shipped_deepfuse,
@@ -86,7 +86,7 @@ class DeepFuseEstimator:
 
     def _network(self, fused: bool) -> VolumeNetwork:
         """Return the network: without sensors the one that learned to do without, where it is there."""
-        name = VISION if not fused and has_weights(VISION) else FUSED
+        name = VISION if not fused and is_shipped(VISION) else FUSED
         network = self.network or shipped_deepfuse(name)
         if fused and network.config.refinement not in ("cylinders", "late"):
             raise KinefuseError(

@@ -81,10 +81,9 @@ def _with_weights(name: str, estimator: Estimator, path: Path) -> Estimator:
     """Return the estimator of a network with weights that somebody trained."""
     from kinefuse.models.weights import NETWORKS, load_network
 
-    network = "deepfuse" if name == VISION else name
-    if network not in NETWORKS:
-        raise KinefuseError(f"{name} has no weights to take from {path}; {', '.join([*NETWORKS, VISION])} have.")
-    return replace(estimator, network=load_network(network, path))  # type: ignore[type-var]
+    if name not in NETWORKS:
+        raise KinefuseError(f"{name} has no weights to take from {path}; {', '.join(NETWORKS)} have.")
+    return replace(estimator, network=load_network(name, path))  # type: ignore[type-var]
 
 
 def choose_estimator(recording: Recording) -> tuple[str, str]:

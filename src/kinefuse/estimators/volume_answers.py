@@ -1,17 +1,14 @@
 """What DeepFuse says of silhouettes: volumes are built and answered part by part, for trials of any length."""
 
 from dataclasses import dataclass
-from functools import cache
-from importlib.resources import files
-from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, cast
 
 import numpy as np
 import torch
 
 from kinefuse.conventions import JOINTS
 from kinefuse.errors import KinefuseError
-from kinefuse.estimators.network_answers import is_shipped
+from kinefuse.estimators.network_answers import is_shipped, shipped
 from kinefuse.estimators.silhouettes import Silhouettes
 from kinefuse.models.deepfuse import DeepFuse, DeepFuseConfig, VolumeAnswer, for_inference
 from kinefuse.vision.performer import find_performer
@@ -36,44 +33,19 @@ class VolumeNetwork(Protocol):
 
 
 def shipped_deepfuse(name: str) -> VolumeNetwork:
-    """Return the network of an estimator that comes with the package, ready to answer.
+    """Return the network of an estimator that comes with the package.
 
     Raises
     ------
     KinefuseError
         If its weights are missing.
     """
-    if not has_weights(name):
+    if not is_shipped(name):
         raise KinefuseError(
             f"{name} needs trained weights, and this installation has none; train them with `kinefuse train deepfuse` "
             f"and name the file: --estimator {name}=FILE."
         )
-    return read_deepfuse(Path(str(files("kinefuse.models") / f"{_stem(name)}.safetensors")))
-
-
-def has_weights(name: str) -> bool:
-    """Return whether the weights of `deepfuse` or `deepfuse-vision` are part of this installation."""
-    return is_shipped(_stem(name))
-
-
-def _stem(name: str) -> str:
-    return name.replace("-", "_")
-
-
-@cache
-def read_deepfuse(path: Path) -> DeepFuse:
-    """Return the network whose weights are in a file.
-
-    Raises
-    ------
-    FormatError
-        If the file does not hold any.
-    """
-    from kinefuse.models.weights import load_network
-
-    network = load_network("deepfuse", path)
-    assert isinstance(network, DeepFuse)
-    return network
+    return cast(VolumeNetwork, shipped(name))
 
 
 @dataclass(frozen=True)

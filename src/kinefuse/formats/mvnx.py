@@ -177,6 +177,7 @@ class _Gatherer:
         raise FormatError(f"{self.path}: declares XML entities, which no MVNX file needs; export it again.")
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
+        """Take the beginning of an element, as expat reports it."""
         name = tag.rpartition(" ")[2]
         if not self.root:
             self.root = name
@@ -200,6 +201,7 @@ class _Gatherer:
         self.content.rate = attributes.get("frameRate")
 
     def characters(self, text: str) -> None:
+        """Keep the text of an element of numbers; raise a `FormatError` if there is more than a body can have."""
         if self.text is not None:
             self.length += len(text)
             if self.length > _MOST_TEXT:
@@ -209,6 +211,7 @@ class _Gatherer:
             self.text.append(text)
 
     def end(self, tag: str) -> None:
+        """Take the end of an element: numbers go to their frame, a frame to the content."""
         name = tag.rpartition(" ")[2]
         if name == "frame" and self.frame is not None:
             self.content.frames.append(self.frame)

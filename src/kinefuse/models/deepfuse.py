@@ -209,6 +209,7 @@ class _Cylinders(torch.autograd.Function):
     def forward(
         ctx: Any, starts: torch.Tensor, directions: torch.Tensor, radius: float, softness: float, grid: int
     ) -> torch.Tensor:
+        """Return the occupancies, as `bone_cylinders` says."""
         away = heatmap_axis(starts) - starts[..., None]
         along = _outer_sum(away * directions[..., None], grid).relu_()
         squared = _outer_sum(away**2, grid).addcmul_(along, along, value=-1)
@@ -222,6 +223,7 @@ class _Cylinders(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
+        """Return the gradient on the starts (B, S, 3), and None for all else; hard cylinders have none."""
         if not ctx.slope:
             return None, None, None, None, None
         starts, directions, drawn, along = ctx.saved_tensors

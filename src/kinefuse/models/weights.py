@@ -22,14 +22,14 @@ NETWORKS: Final[dict[str, Callable[[Any], nn.Module]]] = {
     "imunet": ImuNet,
     "fusionnet": FusionNet,
     "deepfuse": DeepFuse,
-    "deepfuse_vision": DeepFuse,
+    "deepfuse-vision": DeepFuse,
 }
 PRESETS: Final[dict[str, dict[str, Any]]] = {
     "videonet": VIDEONET_PRESETS,
     "imunet": IMUNET_PRESETS,
     "fusionnet": FUSIONNET_PRESETS,
     "deepfuse": DEEPFUSE_PRESETS,
-    "deepfuse_vision": {name: replace(shape, refinement="vision") for name, shape in DEEPFUSE_PRESETS.items()},
+    "deepfuse-vision": {name: replace(shape, refinement="vision") for name, shape in DEEPFUSE_PRESETS.items()},
 }
 
 

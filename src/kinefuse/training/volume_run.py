@@ -61,7 +61,7 @@ def run_preset(network: str, preset: str, out: Path, **given: Any) -> RunConfig:
 
     Parameters
     ----------
-    network : ``"deepfuse"``, or ``"deepfuse_vision"``, which sees no orientations
+    network : ``"deepfuse"``, or ``"deepfuse-vision"``, which sees no orientations
     preset : key of `VOLUME_LEARN_PRESETS`
     out : folder for checkpoints, logs and weights
     given : ``steps``, ``batch``, ``rate``, None for the preset's, and whatever else `RunConfig` has
