@@ -1,13 +1,14 @@
 """Sums over subtrees give what products of Jacobians give."""
 
 import torch
+from plain_jacobians import place_jacobian
 from test_sensor_terms import ALL_POINTS, ANNY, BODY, SEGMENT, N, changed, some_accelerations, some_pose, some_sensors
 
 from kinefuse.body import point_terms as terms
 from kinefuse.body.composite import coupling, frames_of
 from kinefuse.body.fitting import Body, FitConfig, data_cost, frame_equations
 from kinefuse.body.point_terms import N_POSE, Targets
-from kinefuse.body.sensor_terms import orientation_jacobian, orientation_residual, place_jacobian, sensor_places
+from kinefuse.body.sensor_terms import orientation_jacobian, orientation_residual, sensor_places
 
 STEP = 1e-5
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from plain_jacobians import place_jacobian
 
 from kinefuse.body import point_terms as terms
 from kinefuse.body.banded import Normal, damped, solve
@@ -31,7 +32,6 @@ from kinefuse.body.sensor_terms import (
     constants_jacobian,
     orientation_jacobian,
     orientation_residual,
-    place_jacobian,
     sensor_places,
     yaw_rotation,
 )

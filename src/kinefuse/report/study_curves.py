@@ -26,9 +26,6 @@ MOST_POINTS: Final = 700
 
 FEWEST_CYCLES: Final = 3
 
-SMALL: Final = {"margin": {"l": 44, "r": 6, "t": 4, "b": 38}, "font": {"size": 10.5}}
-"""Layout of a small panel."""
-
 
 def own_cells(results: Results, setting: str) -> dict[str, list[Scored]]:
     """Return the cells of each method on the windows that it has, methods in reading order."""
