@@ -15,7 +15,7 @@ from kinefuse.cli.progress import silent
 from kinefuse.conventions import SEGMENTS
 from kinefuse.errors import KinefuseError
 from kinefuse.estimators.base import Estimator
-from kinefuse.estimators.registry import ESTIMATORS
+from kinefuse.estimators.registry import ESTIMATORS, choose_estimator
 from kinefuse.formats.netcdf import read_motion
 from kinefuse.formats.results import read_result
 from kinefuse.formats.trial import write_trial
@@ -215,6 +215,19 @@ def test_rates_that_only_videos_tell(tmp_path: Path) -> None:
     prepared = prepare(replace(points, views=views), refine_cameras=False, detector="auto", progress=silent)
     assert prepared.recording.joint_centers is not None
     assert np.isfinite(prepared.recording.joint_centers.positions).any()
+
+
+def test_sensors_of_unknown_start_are_used_once_their_clock_is_found() -> None:
+    points = demo_recording().recording
+    loose = tuple(replace(imu, time=imu.time + 12.3, start_is_known=False) for imu in points.imus)
+    unplaced = replace(points, imus=loose)
+    assert "start_s" in choose_estimator(unplaced)[1]
+    prepared = prepare(unplaced, refine_cameras=False, detector="auto", progress=silent)
+    placed = prepared.recording.imus
+    for imu, before in zip(placed, points.imus, strict=True):
+        assert imu.time[0] == pytest.approx(before.time[0], abs=0.01)
+    assert any("estimated from how fast limbs turn" in finding.text for finding in prepared.findings)
+    assert choose_estimator(replace(unplaced, imus=placed))[0] == "fusion-optimisation"
 
 
 def test_a_fault_of_ours_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:

@@ -97,6 +97,8 @@ def run_trial(
     name, reason = (estimator, "It was asked for.") if chosen else choose_estimator(recording)
     mattes = base_name(name) in NEEDS_SILHOUETTES
     prepared = prepare(recording, refine_cameras=refine_cameras, detector=detector, progress=tell, mattes=mattes)
+    if chosen is None:  # again, as sensors may have been put on the clock of the points
+        name, reason = choose_estimator(replace(recording, imus=prepared.recording.imus))
     tell(f"estimating with {name}", 0, 0)
     motion = (chosen or make_estimator(name)).estimate(prepared.recording)
     tell("writing the result", 0, 0)
@@ -130,6 +132,8 @@ def prepare(
 ) -> Prepared:
     """Detect the person in videos, and measure joint centres, where the recording does not have them yet.
 
+    Sensors whose start is unknown are then put on the clock of the joint centres.
+
     Parameters
     ----------
     recording
@@ -145,6 +149,7 @@ def prepare(
         and there is nothing else to estimate from.
     """
     from kinefuse.inertial.checks import check_imus
+    from kinefuse.inertial.clocks import put_on_clock
 
     findings = check_imus(recording.imus)
     to_measure = recording.joint_centers is None and len(seeing_views(recording)) >= 2
@@ -153,13 +158,15 @@ def prepare(
         findings = [*detected, *findings]
     if not to_measure:
         require_human_size(recording.joint_centers, "the file's header")
-        return Prepared(recording=recording, findings=[*([] if mattes else _left_out(recording)), *findings])
+        recording, clocks = put_on_clock(recording)
+        return Prepared(recording=recording, findings=[*([] if mattes else _left_out(recording)), *findings, *clocks])
     progress("measuring joint centres", 0, 0)
     from kinefuse.vision.preparation import measure_joint_centers
 
     measured = measure_joint_centers(recording, refine=refine_cameras)
     require_human_size(measured.recording.joint_centers, "calibration.toml")
-    return Prepared(recording=measured.recording, findings=[*measured.findings, *findings], measured=measured.quality)
+    recording, clocks = put_on_clock(measured.recording)
+    return Prepared(recording=recording, findings=[*measured.findings, *findings, *clocks], measured=measured.quality)
 
 
 def require_two_views(recording: Recording) -> None:

@@ -10,10 +10,10 @@ from kinefuse.body.fit_points import bridged
 from kinefuse.conventions import IMU_SITES, INFERRED, INTERPOLATED, MEASURED, SEGMENT_INDEX, SEGMENTS
 from kinefuse.errors import KinefuseError
 from kinefuse.inertial.mounting import PoseMounting, mount_by_pose
-from kinefuse.inertial.resampling import LONGEST_GAP_S, resample
+from kinefuse.inertial.rates import angular_rate_of, has_rate
+from kinefuse.inertial.resampling import resample
 from kinefuse.inertial.sampling import single_step
 from kinefuse.recordings import HeldPose, Imu
-from kinefuse.rotations import rotvec_from_matrix
 
 FASTEST_OUTPUT_HZ: Final = 100.0
 
@@ -55,7 +55,7 @@ def usable_sensors(imus: Sequence[Imu], estimator: str, poses: Sequence[HeldPose
         _left_out([i for i in imus if i.segment not in IMU_SITES], "their segments are none of the 13 sites"),
         _left_out([i for there in by_site.values() for i in there if not has_signals(i)], "their signals are missing"),
         _left_out([i for there in able.values() for i in there[1:]], "another one is on the same segment"),
-        _derived([i for i in chosen if not _has_rate(i)]),
+        _derived([i for i in chosen if not has_rate(i)]),
         _not_worn(chosen),
     ]
     mounted, told = _mounted(chosen, poses)
@@ -66,11 +66,7 @@ def has_signals(imu: Imu) -> bool:
     """Return true if a sensor has specific force, and angular rate or at least its orientation."""
     force = np.isfinite(imu.specific_force).all(-1).sum() > 1
     turned = imu.R_ref_sensor is not None and np.isfinite(imu.R_ref_sensor).all((1, 2)).sum() > 1
-    return bool(force and (_has_rate(imu) or turned))
-
-
-def _has_rate(imu: Imu) -> bool:
-    return bool(np.isfinite(imu.angular_rate).all(-1).any())
+    return bool(force and (has_rate(imu) or turned))
 
 
 def _left_out(imus: Sequence[Imu], why: str) -> str:
@@ -217,31 +213,12 @@ def _readings(imu: Imu, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     What has the same time stamps shares one filter.
     """
-    time, rate = _angular_rate(imu)
+    time, rate = angular_rate_of(imu)
     if time is imu.time:
         both = resample(time, np.stack([rate[:, 0], imu.specific_force], axis=1), grid)
         return both.values, both.bridged.any(1)
     turning, pushing = resample(time, rate, grid), resample(imu.time, imu.specific_force[:, None], grid)
     return np.concatenate([turning.values, pushing.values], axis=1), (turning.bridged | pushing.bridged)[:, 0]
-
-
-def _angular_rate(imu: Imu) -> tuple[np.ndarray, np.ndarray]:
-    """Return times (T,) and angular rate (T, 1, 3) rad/s: the measured one, or that between orientations."""
-    if _has_rate(imu) or imu.R_ref_sensor is None:
-        return imu.time, imu.angular_rate[:, None]
-    return rate_from_orientation(imu.time, imu.R_ref_sensor)
-
-
-def rate_from_orientation(time: np.ndarray, R_ref_sensor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean angular rates (T - 1, 1, 3) rad/s, sensor axes, between orientations, and their times (T - 1,).
-
-    A constant turn has the same axis in the frames before and after it, so nothing is approximated but its constancy.
-    Across gaps of more than 0.1 s the rate is NaN.
-    """
-    step = np.diff(time)
-    turn = rotvec_from_matrix(np.swapaxes(R_ref_sensor[:-1], 1, 2) @ R_ref_sensor[1:])
-    turn[step > LONGEST_GAP_S] = np.nan
-    return 0.5 * (time[1:] + time[:-1]), (turn / step[:, None])[:, None]
 
 
 def provenance_by_sensors(sampled: SensorGrid, grid: np.ndarray, time: np.ndarray) -> np.ndarray:

@@ -1,1 +1,1 @@
-"""Inertial sensors: sanity checks of what they recorded."""
+"""Inertial sensors: what they recorded, when, how they turned and how they are mounted."""
