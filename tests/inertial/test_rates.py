@@ -1,5 +1,7 @@
 """Angular rates, measured or from orientation."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ TIME = np.arange(100) / 50.0
 TURNED = matrix_from_rotvec(np.array([0.2, 0.1, 1.0])) @ matrix_from_rotvec(TIME[:, None] * RATE)
 
 
-def spinning(angular_rate: np.ndarray, **given: np.ndarray) -> Imu:
+def spinning(angular_rate: np.ndarray, **given: Any) -> Imu:
     force = np.zeros((len(TIME), 3))
     return Imu(name="one", segment="head", time=TIME, specific_force=force, angular_rate=angular_rate, **given)
 

@@ -1,5 +1,6 @@
 """DeepFuse from motion to weights, small."""
 
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -9,9 +10,16 @@ from training_samples import write_motion_file
 
 from kinefuse.errors import KinefuseError
 from kinefuse.models.deepfuse import DeepFuse
-from kinefuse.models.weights import PRESETS, load_network
+from kinefuse.models.weights import PRESETS, load_network, save_network
 from kinefuse.training.matte_cache import read_cache
-from kinefuse.training.volume_run import VolumeLearner, VolumeRun, run_preset, train_deepfuse, volume_run
+from kinefuse.training.volume_run import (
+    VolumeLearner,
+    VolumeRun,
+    make_volume_learner,
+    run_preset,
+    train_deepfuse,
+    volume_run,
+)
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +113,22 @@ def test_workers_change_nothing(motion: Path, tmp_path: Path) -> None:
     helped = train_deepfuse(tiny(motion, tmp_path / "helped", steps=3, workers=2), motion)
     one, two = (load_network("deepfuse", path).state_dict() for path in (alone, helped))
     assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_vision_begins_with_what_fusion_sees(motion: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    fused = DeepFuse(PRESETS["deepfuse"]["tiny"]).eval()
+    (tmp_path / "start").mkdir()
+    save_network(tmp_path / "start" / "deepfuse.safetensors", "deepfuse", fused)
+    config = tiny(motion, tmp_path / "out", "deepfuse-vision")
+    begun = make_volume_learner(replace(config, run=replace(config.run, start=tmp_path / "start"))).network.eval()
+    volumes = (torch.rand(2, 8, 64, 64, 64) < 0.2).float()
+    with torch.inference_mode():
+        kept = load_network("deepfuse", tmp_path / "start" / "deepfuse.safetensors")
+        assert torch.allclose(begun(volumes).joints, kept(volumes).joints, atol=1e-5)
+    assert begun.config.refinement == "vision"
+    other = volume_run(run_preset("deepfuse-vision", "compact", tmp_path / "b", start=tmp_path / "start"))
+    with pytest.raises(KinefuseError, match="another preset"):
+        make_volume_learner(other)
+    with pytest.raises(KinefuseError, match="expected the weights of deepfuse-vision"):
+        make_volume_learner(replace(config, run=replace(config.run, start=tmp_path)))

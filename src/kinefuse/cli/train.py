@@ -17,7 +17,10 @@ def train(
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for weights, checkpoints and logs; ./NETWORK.")] = None,
     start: Annotated[
-        Path | None, typer.Option(help="Folder with weights to begin with; fusionnet takes its two parts from there.")
+        Path | None,
+        typer.Option(
+            help="Folder with weights to begin with; fusionnet takes its two parts, deepfuse-vision what deepfuse sees."
+        ),
     ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Batches to learn from; the preset's if left out.")] = None,
     batch: Annotated[

@@ -32,11 +32,9 @@ from kinefuse.estimators.volume_answers import (
 )
 from kinefuse.inertial.mounting import segment_in_pose
 from kinefuse.metrics.compare import motion_at
+from kinefuse.models.weights import FUSED, VISION
 from kinefuse.motion import Motion
 from kinefuse.recordings import JointCenters, Recording, Subject
-
-FUSED: Final = "deepfuse"
-VISION: Final = "deepfuse-vision"
 
 LOOKS: Final = 240
 """Frames, spread over the trial, by which the cameras alone tell headings and mountings of the sensors."""

@@ -13,7 +13,7 @@ from kinefuse.body.markers import recognise_markers
 from kinefuse.conventions import IMU_SITES
 from kinefuse.errors import KinefuseError
 from kinefuse.estimators.base import Estimator
-from kinefuse.estimators.deepfuse import VISION, DeepFuseEstimator, vision_only
+from kinefuse.estimators.deepfuse import DeepFuseEstimator, vision_only
 from kinefuse.estimators.fusion_optimisation import FusionOptimisation
 from kinefuse.estimators.fusion_optimisation import paper_preset as paper_fusion
 from kinefuse.estimators.imu_kinematics import ImuKinematics
@@ -21,6 +21,7 @@ from kinefuse.estimators.network_answers import is_shipped
 from kinefuse.estimators.networks import FusionNetEstimator, ImuNetEstimator, VideoNetEstimator
 from kinefuse.estimators.sensors import has_signals
 from kinefuse.estimators.smplify3d import SmplifyThreeD, paper_preset
+from kinefuse.models.weights import FUSED, NETWORKS, VISION, load_network
 from kinefuse.recordings import Imu, Recording
 
 ESTIMATORS: dict[str, Callable[[], Estimator]] = {
@@ -32,7 +33,7 @@ ESTIMATORS: dict[str, Callable[[], Estimator]] = {
     "imu-kinematics": ImuKinematics,
     "fusion-optimisation": FusionOptimisation,
     "fusion-optimisation:paper": paper_fusion,
-    "deepfuse": DeepFuseEstimator,
+    FUSED: DeepFuseEstimator,
     VISION: vision_only,
 }
 """Name, or ``name:preset``, to what builds the estimator."""
@@ -52,7 +53,7 @@ takes half as long as the trial, less than detecting anybody in videos; `fusionn
 WITHOUT_PLACE: Final = frozenset({"imunet", "imu-kinematics"})
 """Those that know neither place nor heading, so that neither can be compared with what cameras saw."""
 
-NEEDS_SILHOUETTES: Final = frozenset({"deepfuse", VISION})
+NEEDS_SILHOUETTES: Final = frozenset({FUSED, VISION})
 """Those that look at the person's outline, not at points."""
 
 
@@ -79,8 +80,6 @@ def make_estimator(name: str) -> Estimator:
 
 def _with_weights(name: str, estimator: Estimator, path: Path) -> Estimator:
     """Return the estimator of a network with weights that somebody trained."""
-    from kinefuse.models.weights import NETWORKS, load_network
-
     if name not in NETWORKS:
         raise KinefuseError(f"{name} has no weights to take from {path}; {', '.join(NETWORKS)} have.")
     return replace(estimator, network=load_network(name, path))  # type: ignore[type-var]

@@ -6,7 +6,7 @@ own, and the second stage sees all of it. Only the convolutions may run in bfloa
 """
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import torch
@@ -441,6 +441,25 @@ def deepfuse_loss(config: DeepFuseConfig, answer: VolumeAnswer, joints: torch.Te
 
 def _squared(found: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
     return 100.0 * ((found - true) ** 2).sum(-1).mean()
+
+
+def without_cylinders(network: DeepFuse) -> DeepFuse:
+    """Return the network that sees no orientations and answers as `network` does when no sensor is worn.
+
+    It has no weights for cylinders, so it can go on learning as the paper's vision-only network.
+
+    Raises
+    ------
+    KinefuseError
+        If the network has no cylinders to leave out.
+    """
+    if network.config.refinement != "cylinders":
+        raise KinefuseError(f"A network with cylinders was expected, got refinement {network.config.refinement!r}.")
+    vision = DeepFuse(replace(network.config, refinement="vision"))
+    weights, kept = network.state_dict(), vision.state_dict()["join.convolution.weight"].shape[1]
+    weights["join.convolution.weight"] = weights["join.convolution.weight"][:, :kept]
+    vision.load_state_dict(weights)
+    return vision
 
 
 def for_inference(network: DeepFuse) -> DeepFuse:

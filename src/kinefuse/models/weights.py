@@ -17,19 +17,23 @@ from kinefuse.models.imunet import IMUNET_PRESETS, ImuNet, ImuNetConfig
 from kinefuse.models.layers import TrunkConfig
 from kinefuse.models.videonet import VIDEONET_PRESETS, VideoNet, VideoNetConfig
 
+FUSED: Final = "deepfuse"
+VISION: Final = "deepfuse-vision"
+"""DeepFuse with and without the layer for orientations."""
+
 NETWORKS: Final[dict[str, Callable[[Any], nn.Module]]] = {
     "videonet": VideoNet,
     "imunet": ImuNet,
     "fusionnet": FusionNet,
-    "deepfuse": DeepFuse,
-    "deepfuse-vision": DeepFuse,
+    FUSED: DeepFuse,
+    VISION: DeepFuse,
 }
 PRESETS: Final[dict[str, dict[str, Any]]] = {
     "videonet": VIDEONET_PRESETS,
     "imunet": IMUNET_PRESETS,
     "fusionnet": FUSIONNET_PRESETS,
-    "deepfuse": DEEPFUSE_PRESETS,
-    "deepfuse-vision": {name: replace(shape, refinement="vision") for name, shape in DEEPFUSE_PRESETS.items()},
+    FUSED: DEEPFUSE_PRESETS,
+    VISION: {name: replace(shape, refinement="vision") for name, shape in DEEPFUSE_PRESETS.items()},
 }
 
 

@@ -286,9 +286,12 @@ def take_weights(network: nn.Module, name: str, path: Path | None) -> None:
     try:
         network.load_state_dict(load_network(name, path).state_dict())
     except RuntimeError as error:
-        raise KinefuseError(
-            f"{path or name}: weights of another preset were found; name a folder with those of this one."
-        ) from error
+        raise other_preset(path or name) from error
+
+
+def other_preset(where: Path | str) -> KinefuseError:
+    """Return what is said of weights that do not fit the network."""
+    return KinefuseError(f"{where}: weights of another preset were found; name a folder with those of this one.")
 
 
 def clips_of(data: Path) -> tuple[list[PreparedClip], list[PreparedClip]]:

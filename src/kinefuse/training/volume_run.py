@@ -9,11 +9,20 @@ import torch
 from torch.utils.data import DataLoader
 
 from kinefuse.errors import KinefuseError
-from kinefuse.models.deepfuse import DeepFuse, DeepFuseConfig, VolumeAnswer, deepfuse_loss
-from kinefuse.models.weights import PRESETS
+from kinefuse.models.deepfuse import DeepFuse, DeepFuseConfig, VolumeAnswer, deepfuse_loss, without_cylinders
+from kinefuse.models.weights import FUSED, PRESETS, load_network
 from kinefuse.training.learner import AnyLearner, LearnConfig
 from kinefuse.training.matte_cache import read_cache, render_cache
-from kinefuse.training.run import RunConfig, check_folder, check_known, check_rate, fit, identity_of, take_weights
+from kinefuse.training.run import (
+    RunConfig,
+    check_folder,
+    check_known,
+    check_rate,
+    fit,
+    identity_of,
+    other_preset,
+    take_weights,
+)
 from kinefuse.training.volume_examples import VALIDATION, VolumeConfig, VolumeExample, VolumeExamples
 from kinefuse.training.volume_store import BuildConfig, VolumeStore, build_store, hull_of, read_store
 
@@ -166,9 +175,21 @@ def make_volume_learner(config: VolumeRun) -> "VolumeLearner":
     torch.manual_seed(config.run.seed)
     network = DeepFuse(config.shape)
     if config.run.start is not None:
-        take_weights(network, config.run.network, config.run.start / f"{config.run.network}.safetensors")
+        _begin(network, config.run.network, config.run.start)
     identity = {**identity_of(config.run), "frames": config.frames}
     return VolumeLearner(network, config.run.learn, seed=config.run.seed, identity=identity)
+
+
+def _begin(network: DeepFuse, name: str, start: Path) -> None:
+    """Give a network the weights of its own kind in a folder; without those, vision only gets what fusion sees."""
+    own, fused = (start / f"{kind}.safetensors" for kind in (name, FUSED))
+    if name == FUSED or own.exists() or not fused.exists():
+        take_weights(network, name, own)
+        return
+    try:
+        network.load_state_dict(without_cylinders(load_network(FUSED, fused)).state_dict())  # type: ignore[arg-type]
+    except RuntimeError as error:
+        raise other_preset(fused) from error
 
 
 def judged_by(config: VolumeRun, store: VolumeStore) -> DataLoader:
