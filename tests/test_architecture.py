@@ -8,7 +8,7 @@ from pathlib import Path
 import kinefuse
 
 ROOMS = (
-    {"conventions", "rotations", "errors"},
+    {"conventions", "rotations", "errors", "processes"},
     {"recordings", "motion"},
     {"formats", "body"},
     {"vision", "inertial"},

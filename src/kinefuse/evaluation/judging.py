@@ -2,10 +2,8 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,6 +20,7 @@ from kinefuse.evaluation.scores import ClipScore
 from kinefuse.inertial.clocks import put_on_clock
 from kinefuse.metrics.compare import compare_motions
 from kinefuse.motion import Motion
+from kinefuse.processes import processes
 from kinefuse.recordings import Recording
 
 
@@ -107,15 +106,8 @@ def _results(work: Sequence[Job], jobs: int) -> Iterator[tuple[list[ClipScore], 
     if jobs == 1 or len(work) == 1:
         yield from map(judge, work)
         return
-    with ProcessPoolExecutor(min(jobs, len(work)), get_context("spawn"), initializer=_one_thread) as pool:
+    with processes(min(jobs, len(work))) as pool:
         yield from pool.map(judge, work)
-
-
-def _one_thread() -> None:
-    """Several processes, each with threads for all cores, would only get in each other's way."""
-    import torch
-
-    torch.set_num_threads(1)
 
 
 def judge(job: Job) -> tuple[list[ClipScore], list[Failure]]:

@@ -7,17 +7,12 @@ an interrupted study goes on where it stopped.
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
-from multiprocessing import get_context, parent_process
 from pathlib import Path
-from threading import Thread
 from typing import Final
 
 import numpy as np
@@ -29,6 +24,7 @@ from kinefuse.evaluation.judging import estimator_called, knows_no_heading, seed
 from kinefuse.evaluation.material import Clip
 from kinefuse.metrics.compare import Comparison, compare_motions, compared_angles
 from kinefuse.motion import Motion
+from kinefuse.processes import processes
 from kinefuse.recordings import Recording
 from kinefuse.study.cells import CURVES_HZ, Cell, failed_cell, read_cell, write_cell
 from kinefuse.study.making import Maker, maker_of, seen_by
@@ -193,35 +189,8 @@ def _finished(work: Sequence[Job], jobs: int) -> Iterator[int]:
     if jobs == 1 or len(work) < 2:
         yield from map(do, work)
         return
-    with ProcessPoolExecutor(min(jobs, len(work)), get_context("spawn"), initializer=_begin) as pool:
-        try:
-            yield from pool.map(do, work)
-        except BrokenProcessPool as broken:
-            raise KinefuseError(
-                "A process of the study was ended from outside, perhaps for want of memory; give the same command "
-                "again, with fewer --jobs, and it goes on where it stopped."
-            ) from broken
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-
-
-def _begin() -> None:
-    """Prepare a process: one thread, since threads of several processes get in each other's way, and an end of it.
-
-    Without its parent, which may be killed, a process would wait for work for ever.
-    """
-    import torch
-
-    torch.set_num_threads(1)
-    Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    with processes(min(jobs, len(work))) as pool:
+        yield from pool.map(do, work)
 
 
 def do(job: Job) -> int:

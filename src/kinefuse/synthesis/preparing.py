@@ -8,9 +8,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +17,7 @@ import numpy as np
 import kinefuse
 from kinefuse.errors import KinefuseError
 from kinefuse.formats.table_text import write_text
+from kinefuse.processes import processes
 from kinefuse.recordings import Finding
 from kinefuse.synthesis.collection import Person, find_people
 from kinefuse.synthesis.motions import (
@@ -140,7 +139,7 @@ def _all_done(work: list[_Job], jobs: int, progress: Progress | None) -> Iterato
     """Yield each person's findings and line, in order; the largest are begun first."""
     total, done = sum(len(job.person.clips) for job in work), 0
     todo = sorted((job for job in work if not _notes(job.part).exists()), key=lambda job: -len(job.person.clips))
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) if jobs > 1 and len(todo) > 1 else _Here() as pool:
+    with processes(jobs) if jobs > 1 and len(todo) > 1 else _Here() as pool:
         for job, _ in zip(todo, pool.map(_convert, todo), strict=True):
             done += len(job.person.clips)
             if progress is not None:

@@ -4,9 +4,7 @@ A frame takes about 5 kB as bits of the mattes' crops, before compression. Its e
 and could not be turned any more: from mattes, volumes are built anew each time, in any direction and about any centre.
 """
 
-import multiprocessing
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -18,6 +16,7 @@ import torch
 from kinefuse.conventions import IMU_SITES, JOINTS, SITE_SEGMENT
 from kinefuse.errors import FormatError, KinefuseError
 from kinefuse.formats.table_text import write_atomically
+from kinefuse.processes import processes
 from kinefuse.recordings import Camera
 from kinefuse.synthesis.dressed import draw_garments, dress, faces, middle_of, pose_vertices, rest_vertices
 from kinefuse.synthesis.outlines import Crop, render
@@ -161,8 +160,7 @@ def _parts(
         store = _store(prepared, split)
         yield from (make(store, number, count) for number, count in enumerate(counts))
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(prepared, split)) as pool:
+    with processes(jobs, _begin, prepared, split) as pool:
         yield from pool.map(partial(_make_elsewhere, make), range(len(counts)), counts)
 
 
@@ -174,7 +172,6 @@ _HERE: dict[str, MotionStore] = {}
 
 
 def _begin(prepared: Path, split: str) -> None:
-    torch.set_num_threads(1)
     _HERE["store"] = _store(prepared, split)
 
 

@@ -5,10 +5,8 @@ read as it is needed. When a frame is built, rig and person are turned about the
 mattes get faults, and the volume's centre misses the person's middle as `kinefuse.vision.performer` does.
 """
 
-import multiprocessing
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
@@ -20,6 +18,7 @@ import torch
 from kinefuse.conventions import JOINTS
 from kinefuse.errors import FormatError, KinefuseError
 from kinefuse.formats.table_text import write_atomically
+from kinefuse.processes import processes
 from kinefuse.rotations import matrix_from_rotvec
 from kinefuse.synthesis.matte_noise import MatteFaults, spoil
 from kinefuse.training.matte_cache import MatteCache, read_cache
@@ -168,8 +167,7 @@ def _parts(cache: Path, config: BuildConfig, seed: int, numbers: range, jobs: in
         mattes = read_cache(cache)
         yield from (build_part(mattes, config, seed, number) for number in numbers)
         return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(cache,)) as pool:
+    with processes(jobs, _begin, cache) as pool:
         yield from pool.map(partial(_build_elsewhere, config, seed), numbers)
 
 
@@ -177,7 +175,6 @@ _HERE: dict[str, MatteCache] = {}
 
 
 def _begin(cache: Path) -> None:
-    torch.set_num_threads(1)
     _HERE["cache"] = read_cache(cache)
 
 
