@@ -7,15 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinefuse.inertial.clocks import (
-    STEP_S,
-    estimate_clock,
-    felt_speed,
-    is_comparable,
-    lag_likelihood,
-    put_on_clock,
-    shown_speed,
-)
+from kinefuse.inertial.clocks import estimate_clock, lag_likelihood, put_on_clock
+from kinefuse.inertial.speeds import STEP_S, felt_speeds, is_comparable, shown_speeds
 from kinefuse.recordings import Imu, JointCenters, Recording
 from kinefuse.rotations import matrix_from_rotvec
 
@@ -131,7 +124,7 @@ def test_what_tells_no_clock_is_not_found(what: str) -> None:
 def test_speeds_are_those_of_the_swing() -> None:
     seen, sensor = points(), forearm()
     grid = np.arange(int(LONG_S / STEP_S) + 1) * STEP_S
-    shown, felt = shown_speed("forearm_r", seen, grid), felt_speed(sensor, grid)
+    shown, felt = shown_speeds(["forearm_r"], seen, grid)[:, 0], felt_speeds(sensor, grid, ["forearm_r"])[:, 0]
     inside = slice(20, 500)  # where the swing is slow beside the smoothing
     true = np.log1p(np.abs(angles(grid)[1]))
     swings = true[inside] > 0.5  # smoothing rounds the corners where the speed passes zero
