@@ -100,9 +100,13 @@ def test_bias_at_rest() -> None:
 
 
 def test_unknown_start_is_told() -> None:
-    imu = replace(swinging_imu(), start_is_known=False)
-    assert [finding.level for finding in check_imu(imu)] == ["info"]
-    assert summarize_imu(imu)["start_s"] is None
+    known, unknown = swinging_imu(), replace(swinging_imu(), name="late", segment="head", start_is_known=False)
+    (told,) = check_imus([unknown])
+    assert told.level == "info"
+    assert "all sensors" in told.text
+    assert any("start of late" in finding.text for finding in check_imus([known, unknown]))
+    assert not any("start" in finding.text for finding in check_imus([known]))
+    assert summarize_imu(unknown)["start_s"] is None
 
 
 def test_sensors_that_do_not_go_together() -> None:

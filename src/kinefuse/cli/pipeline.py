@@ -158,14 +158,14 @@ def prepare(
     if not to_measure:
         require_human_size(recording.joint_centers, "the file's header")
         recording, worn = _sensors_beside_points(recording)
-        return Prepared(recording=recording, findings=[*([] if mattes else _left_out(recording)), *findings, *worn])
+        return Prepared(recording=recording, findings=[*worn, *([] if mattes else _left_out(recording)), *findings])
     progress("measuring joint centres", 0, 0)
     from kinefuse.vision.preparation import measure_joint_centers
 
     measured = measure_joint_centers(recording, refine=refine_cameras)
     require_human_size(measured.recording.joint_centers, "calibration.toml")
     recording, worn = _sensors_beside_points(measured.recording)
-    return Prepared(recording=recording, findings=[*measured.findings, *findings, *worn], measured=measured.quality)
+    return Prepared(recording=recording, findings=[*measured.findings, *worn, *findings], measured=measured.quality)
 
 
 def _sensors_beside_points(recording: Recording) -> tuple[Recording, list[Finding]]:

@@ -58,15 +58,15 @@ class _Channel:
 
 
 def check_imus(imus: Sequence[Imu]) -> list[Finding]:
-    """Return all findings on the sensors of one recording, sensor by sensor, then those on the set."""
+    """Return all findings on the sensors of one recording, sensor by sensor, then those on all of them."""
     findings = [finding for imu in imus for finding in check_imu(imu)]
-    return [*findings, *check_set(imus)]
+    return [*findings, *check_set(imus), *check_starts(imus)]
 
 
 def check_imu(imu: Imu) -> list[Finding]:
     """Return all findings on one sensor."""
     checks = (check_sampling, check_missing, check_specific_force, check_angular_rate, check_saturation)
-    return [finding for check in (*checks, check_orientation, check_start) for finding in check(imu)]
+    return [finding for check in (*checks, check_orientation) for finding in check(imu)]
 
 
 def check_sampling(imu: Imu) -> list[Finding]:
@@ -235,13 +235,16 @@ def check_orientation(imu: Imu) -> list[Finding]:
     return [_say(imu, "error", text)]
 
 
-def check_start(imu: Imu) -> list[Finding]:
-    """Say that the start on the trial's clock is unknown."""
-    if imu.start_is_known:
+def check_starts(imus: Sequence[Imu]) -> list[Finding]:
+    """Say whose start on the trial's clock is unknown."""
+    unknown = [imu.name for imu in imus if not imu.start_is_known]
+    if not unknown:
         return []
-    return [
-        _say(imu, "info", "Its start on the trial's clock is unknown (start_s is left out), so it must be estimated.")
-    ]
+    whose = "all sensors" if len(unknown) == len(imus) else ", ".join(unknown)
+    text = (
+        f"The start of {whose} on the trial's clock is unknown (start_s is left out): only moving points can tell it."
+    )
+    return [Finding("info", "sensors", text)]
 
 
 def check_set(imus: Sequence[Imu]) -> list[Finding]:
