@@ -35,6 +35,11 @@ def test_one_that_was_killed_is_told() -> None:
         pool.submit(os.kill, pool.submit(os.getpid).result(), signal.SIGKILL).result()
 
 
+def test_what_goes_wrong_at_the_beginning_is_raised(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="nowhere"), processes(1, os.chdir, tmp_path / "nowhere") as pool:
+        pool.submit(os.getcwd).result()
+
+
 def test_what_goes_wrong_within_is_raised() -> None:
     with pytest.raises(ZeroDivisionError), processes(1) as pool:
         pool.submit(operator.truediv, 1, 0).result()

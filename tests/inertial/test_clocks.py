@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinefuse.inertial.clocks import estimate_clock, lag_likelihood, put_on_clock
+from kinefuse.inertial.clocks import estimate_clock, lag_moments, put_on_clock
 from kinefuse.inertial.speeds import STEP_S, felt_speeds, is_comparable, shown_speeds
 from kinefuse.recordings import Imu, JointCenters, Recording
 from kinefuse.rotations import matrix_from_rotvec
@@ -137,7 +137,7 @@ def test_the_likelihood_is_that_of_a_regression() -> None:
     rng = np.random.default_rng(3)
     a = rng.random((400, 1))
     b = 0.5 * a + 0.1 * rng.random((400, 1))
-    likely = lag_likelihood(a, b)
+    likely = lag_moments(a, b).log_likelihood()[:, 0]
     r = np.corrcoef(a[:, 0], b[:, 0])[0, 1]
     assert likely.argmax() == 399
     assert likely[399] == pytest.approx(-0.5 * 400 * STEP_S / 0.5 * np.log(1 - r**2), rel=1e-6)
@@ -155,8 +155,8 @@ def recording(*imus: Imu, centers: JointCenters | None = None) -> Recording:
 
 
 def test_sensors_of_unknown_start_are_put_on_the_clock_and_it_is_said() -> None:
-    loose, hand = forearm(5.0, start_is_known=False), forearm(5.0, start_is_known=False, segment="hand_r", name="hand")
-    placed, (told,) = put_on_clock(recording(loose, hand, centers=points()))
+    fore, hand = forearm(5.0, start_is_known=False), forearm(5.0, start_is_known=False, segment="hand_r", name="hand")
+    placed, (told,) = put_on_clock(recording(fore, hand, centers=points()))
     assert all(imu.start_is_known for imu in placed.imus)
     for imu in placed.imus:
         assert imu.time[0] == pytest.approx(0.0, abs=0.005)
@@ -166,8 +166,8 @@ def test_sensors_of_unknown_start_are_put_on_the_clock_and_it_is_said() -> None:
 
 
 def test_what_does_not_move_stays_where_it_is_and_it_is_said() -> None:
-    loose = forearm(start_is_known=False)
-    still = replace(loose, angular_rate=0 * loose.angular_rate)
+    fore = forearm(start_is_known=False)
+    still = replace(fore, angular_rate=0 * fore.angular_rate)
     placed, (told,) = put_on_clock(recording(still, centers=points()))
     assert not placed.imus[0].start_is_known
     assert told.level == "warning"
@@ -187,14 +187,65 @@ def test_a_given_start_that_is_right_is_not_worth_a_word() -> None:
     assert put_on_clock(recording(forearm(0.01), centers=points()))[1] == []
 
 
-def test_without_points_or_comparable_sensors_nothing_happens() -> None:
-    loose = forearm(start_is_known=False)
-    bare = recording(loose)
-    hand = recording(replace(loose, segment="hand_r"), centers=points())
-    legs = recording(replace(loose, segment="shank_r"), centers=points())
-    for given_recording in (bare, hand, legs):
-        assert put_on_clock(given_recording) == (given_recording, [])
-    assert not is_comparable(replace(loose, segment="shank_r"), points())
+def test_without_points_nothing_happens() -> None:
+    bare = recording(forearm(start_is_known=False))
+    assert put_on_clock(bare) == (bare, [])
+
+
+@pytest.mark.parametrize("segment", ["hand_r", "shank_r"])
+def test_segments_that_points_do_not_show_tell_no_clock_and_it_is_said(segment: str) -> None:
+    hidden = recording(forearm(start_is_known=False, segment=segment), centers=points())
+    assert not is_comparable(hidden.imus[0], points())
+    same, (told,) = put_on_clock(hidden)
+    assert same.imus == hidden.imus
+    assert "joint centres or keypoints" in told.text
+
+
+def loose(shift: float, name: str) -> Imu:
+    return forearm(shift, name=name, start_is_known=False)
+
+
+def test_a_sensor_with_a_clock_of_its_own_is_left_out_by_name() -> None:
+    placed, findings = put_on_clock(recording(loose(5.0, "a"), loose(5.0, "b"), loose(9.0, "c"), centers=points()))
+    assert [imu.name for imu in placed.imus] == ["a", "b"]
+    assert [finding.level for finding in findings] == ["info", "warning"]
+    assert "rest: c;" in findings[1].text
+
+
+def test_sensors_each_with_a_clock_of_its_own_are_not_put_on_one() -> None:
+    own = recording(loose(5.0, "a"), loose(9.0, "b"), loose(14.0, "c"), centers=points())
+    same, (told,) = put_on_clock(own)
+    assert same.imus == own.imus
+    assert "no one shift" in told.text
+
+
+def test_times_that_lie_years_apart_are_no_clock() -> None:
+    years = recording(loose(0.0, "a"), loose(1.7e9, "b"), centers=points())
+    same, (told,) = put_on_clock(years)
+    assert same.imus == years.imus
+    assert "min apart" in told.text
+
+
+def test_sensors_of_another_movement_are_not_found() -> None:
+    seen, sensor = points(), forearm()
+    rng = np.random.default_rng(5)
+    other = np.cumsum(rng.normal(size=len(sensor.time))) * 0.3
+    assert not estimate_clock(
+        [replace(sensor, angular_rate=np.stack([other, 0 * other, 0 * other], axis=1))], seen
+    ).found
+
+
+@pytest.mark.parametrize("late", [1.0, 2.0, 7.5])
+def test_a_start_that_is_seconds_off_is_told_right(late: float) -> None:
+    _, (told,) = put_on_clock(recording(forearm(late), centers=points(40.0)))
+    assert f"{late:.2f} s too late" in told.text
+
+
+def test_one_given_start_that_is_off_is_named() -> None:
+    given = recording(forearm(0.0, name="a"), forearm(0.0, name="b"), forearm(0.7, name="c"), centers=points())
+    same, (told,) = put_on_clock(given)
+    assert same.imus == given.imus
+    assert "rest: c;" in told.text
 
 
 def test_too_short_in_common_is_not_found() -> None:

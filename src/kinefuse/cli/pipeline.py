@@ -149,6 +149,7 @@ def prepare(
         and there is nothing else to estimate from.
     """
     from kinefuse.inertial.checks import check_imus
+    from kinefuse.inertial.clocks import put_on_clock
 
     findings = check_imus(recording.imus)
     to_measure = recording.joint_centers is None and len(seeing_views(recording)) >= 2
@@ -157,24 +158,15 @@ def prepare(
         findings = [*detected, *findings]
     if not to_measure:
         require_human_size(recording.joint_centers, "the file's header")
-        recording, worn = _sensors_beside_points(recording)
+        recording, worn = put_on_clock(recording)
         return Prepared(recording=recording, findings=[*worn, *([] if mattes else _left_out(recording)), *findings])
     progress("measuring joint centres", 0, 0)
     from kinefuse.vision.preparation import measure_joint_centers
 
     measured = measure_joint_centers(recording, refine=refine_cameras)
     require_human_size(measured.recording.joint_centers, "calibration.toml")
-    recording, worn = _sensors_beside_points(measured.recording)
+    recording, worn = put_on_clock(measured.recording)
     return Prepared(recording=recording, findings=[*measured.findings, *worn, *findings], measured=measured.quality)
-
-
-def _sensors_beside_points(recording: Recording) -> tuple[Recording, list[Finding]]:
-    """Return the recording with sensors on the clock of the points, and what they tell about each other."""
-    from kinefuse.inertial.clocks import put_on_clock
-    from kinefuse.inertial.wearing import check_wearing
-
-    recording, findings = put_on_clock(recording)
-    return recording, [*findings, *check_wearing(recording)]
 
 
 def require_two_views(recording: Recording) -> None:

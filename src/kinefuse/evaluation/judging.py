@@ -17,7 +17,6 @@ from kinefuse.evaluation.material import Clip, Progress
 from kinefuse.evaluation.others import OtherResult, common_span, during
 from kinefuse.evaluation.recordings import RECORDED, Conditions, make_recording, point_error_m
 from kinefuse.evaluation.scores import ClipScore
-from kinefuse.inertial.clocks import put_on_clock
 from kinefuse.metrics.compare import compare_motions
 from kinefuse.motion import Motion
 from kinefuse.processes import processes
@@ -201,16 +200,13 @@ def estimator_called(name: str) -> Estimator:
 
 
 def measured(recording: Recording | None) -> Recording:
-    """Return a recorded trial with its joint centres, measured once for all estimators from its views' keypoints.
-
-    Sensors of unknown start are put on their clock.
-    """
+    """Return a recorded trial with its joint centres, measured once for all estimators from its views' keypoints."""
     assert recording is not None
-    if recording.joint_centers is None and sum(view.keypoints is not None for view in recording.views) >= 2:
-        from kinefuse.vision.preparation import measure_joint_centers
+    if recording.joint_centers is not None or sum(view.keypoints is not None for view in recording.views) < 2:
+        return recording
+    from kinefuse.vision.preparation import measure_joint_centers
 
-        recording = measure_joint_centers(recording).recording
-    return put_on_clock(recording)[0]
+    return measure_joint_centers(recording).recording
 
 
 def seed_generators(seed: int) -> None:

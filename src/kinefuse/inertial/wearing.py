@@ -1,32 +1,12 @@
 """Whether sensors are worn where they are said to be: each must turn as fast as its own segment does by the points."""
 
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from kinefuse.inertial.speeds import CLEAR, felt_speeds, grid_between, is_comparable, log_likelihood, shown_speeds
-from kinefuse.recordings import Finding, Imu, JointCenters, Recording
-
-CLEARLY: Final = 2 * CLEAR
-"""By how much the log-likelihood of other places must exceed that of those which were said. On people kept for
-validation nothing was said wrongly, and three in four exchanges of left and right were found; half of it found five in
-six, but took one shank for a foot."""
-
-
-def check_wearing(recording: Recording) -> list[Finding]:
-    """Say which sensors move as if they had been exchanged; nothing is changed.
-
-    Parameters
-    ----------
-    recording : with joint centres, and sensors on their clock; what cannot be compared is passed over
-    """
-    centers = recording.joint_centers
-    if centers is None:
-        return []
-    imus = [imu for imu in recording.imus if imu.start_is_known and is_comparable(imu, centers)]
-    return [_told([(imus[i], imus[j]) for i, j in cycle]) for cycle in exchanged(imus, centers)]
+from kinefuse.inertial.speeds import CLEARLY, Moments, felt_speeds, grid_between, shown_speeds
+from kinefuse.recordings import Finding, Imu, JointCenters
 
 
 def exchanged(imus: Sequence[Imu], centers: JointCenters) -> list[list[tuple[int, int]]]:
@@ -60,7 +40,7 @@ def _fit(shown: np.ndarray, felt: np.ndarray) -> np.ndarray:
     known = np.isfinite(shown) & np.isfinite(felt)
     count = np.maximum(known.sum(0), 1)
     a, b = (np.where(known, x - np.sum(x, 0, where=known) / count, 0.0) for x in (shown, felt))
-    return log_likelihood(count, (a * b).sum(0) / count, (a**2).sum(0) / count, (b**2).sum(0) / count)
+    return Moments(count, (a * b).sum(0) / count, (a**2).sum(0) / count, (b**2).sum(0) / count).log_likelihood()
 
 
 def _cycles(place: np.ndarray) -> list[list[int]]:
@@ -75,7 +55,8 @@ def _cycles(place: np.ndarray) -> list[list[int]]:
     return [cycle for cycle in cycles if len(cycle) > 1]
 
 
-def _told(pairs: list[tuple[Imu, Imu]]) -> Finding:
-    moves = "; ".join(f"{imu.name} moves as {other.segment}" for imu, other in pairs)
+def told_exchanged(imus: Sequence[Imu], group: Sequence[tuple[int, int]]) -> Finding:
+    """Return what is said of a group that `exchanged` found among sensors."""
+    moves = "; ".join(f"{imus[i].name} moves as {imus[j].segment}" for i, j in group)
     text = f"Sensors seem to have been exchanged: {moves}. If so, set their segments in trial.toml accordingly."
     return Finding("warning", "sensors", text)

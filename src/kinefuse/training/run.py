@@ -51,8 +51,8 @@ class RunConfig:
     variety, difficulty : of the examples
     validation_windows : how many windows each validation looks at
     seed : of everything random
-    start : folder with weights to begin with: of the same network, or else of FusionNet's two parts; None starts anew,
-        a FusionNet whose parts do not learn with the shipped ones
+    start : folder with weights to begin with: of the same network, or else of FusionNet's two parts, or those of
+        DeepFuse for its vision alone; None starts anew, a FusionNet whose parts do not learn with the shipped ones
     validate_every : steps between validations and checkpoints
     devices, nodes : processes on a machine, and machines
     workers : further processes, of each of those, that make examples; with none a process makes its own

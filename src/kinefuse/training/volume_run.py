@@ -188,7 +188,7 @@ def _begin(network: DeepFuse, name: str, start: Path) -> None:
         return
     try:
         network.load_state_dict(without_cylinders(load_network(FUSED, fused)).state_dict())  # type: ignore[arg-type]
-    except RuntimeError as error:
+    except (RuntimeError, KinefuseError) as error:
         raise other_preset(fused) from error
 
 
