@@ -10,6 +10,7 @@ from kinefuse.cli.progress import Progress, silent
 from kinefuse.cli.views import ViewFacts, compare_views, inspect_view
 from kinefuse.errors import KinefuseError
 from kinefuse.inertial.checks import check_imus
+from kinefuse.inertial.clocks import put_on_clock
 from kinefuse.inertial.sampling import measure_sampling
 from kinefuse.recordings import Finding, Imu, JointCenters, Recording
 
@@ -61,7 +62,9 @@ def inspect_trial(folder: Path | str, progress: Progress | None = None) -> Inspe
     findings = [finding for fact in facts for finding in fact.findings]
     findings += compare_views(facts, recording)
     findings += [*_check_points(recording.joint_centers), *check_imus(recording.imus), *_limits(recording)]
-    obstacle, reason = _runnable(recording, findings)
+    placed, told = put_on_clock(recording)
+    findings += told
+    obstacle, reason = _runnable(placed, findings)
     return Inspection(contents=_contents(folder, recording, facts), findings=findings, obstacle=obstacle, reason=reason)
 
 

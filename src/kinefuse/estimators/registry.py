@@ -141,7 +141,7 @@ def _no_fusion(recording: Recording, sensors: list[Imu]) -> str:
     if _has_markers(recording):
         return "no estimator joins them with optical markers"
     if not all(imu.start_is_known for imu in sensors):
-        return "their start on the clock of the cameras is unknown (start_s)"
+        return "their start on the clock of the points is unknown (start_s), as long as no movement tells it"
     return "" if _meet(recording, sensors) else "they recorded at another time"
 
 
