@@ -176,6 +176,8 @@ what needs one clock.
 |---|---:|---:|
 {wrong}
 
+One walk is much like another: that sensors belong to the points is for the user to see to.
+
 ## Exchanged sensors
 
 Left and right of one pair are exchanged, pair by pair (thighs, shanks, feet, upper arms, forearms); `inertial.wearing`

@@ -110,7 +110,7 @@ def centers_of(recording: Recording) -> JointCenters:
 
 @pytest.fixture(scope="module", params=sorted(ESTIMATORS))
 def estimator(request: pytest.FixtureRequest) -> Estimator:
-    if request.param in LEARNED and not is_shipped(request.param.removesuffix("-vision")):
+    if request.param in LEARNED and not is_shipped(request.param):
         pytest.skip(f"the weights of {request.param} are not in this checkout")
     return make_estimator(request.param)
 
