@@ -12,9 +12,11 @@ from collections.abc import Callable
 
 import torch
 
+from kinefuse.estimators.volume_answers import ready
 from kinefuse.models.deepfuse import DEEPFUSE_PRESETS, N_JOINTS, N_SITES, VOLUME, DeepFuse, deepfuse_loss, for_inference
 
 REPEATS, TRAINING_REPEATS = 20, 4
+FORWARD, BOTH_WAYS, TRAINING = "forward", "scene and mirror, as `deepfuse` does", "training step"
 
 
 def inputs(batch: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -25,9 +27,10 @@ def inputs(batch: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return volumes, torch.eye(3).expand(batch, N_SITES, 3, 3), torch.rand(batch, N_JOINTS, 3) - 0.5
 
 
-def forward() -> tuple[Callable[[], object], int]:
-    """Return one frame's estimate, and its frames."""
-    network = for_inference(DeepFuse(DEEPFUSE_PRESETS["compact"]))
+def forward(both_ways: bool) -> tuple[Callable[[], object], int]:
+    """Return one frame's estimate, by one look at it or by two, as the estimators do, and its frames."""
+    compact = DeepFuse(DEEPFUSE_PRESETS["compact"])
+    network = ready(compact) if both_ways else for_inference(compact)
     volumes, R, _ = inputs(1)
 
     def run() -> object:
@@ -57,10 +60,10 @@ def measure(task: str, threads: int) -> None:
     """Print one row of the table."""
     torch.manual_seed(0)
     torch.set_num_threads(threads)
-    run, frames = forward() if task == "forward" else training()
+    run, frames = training() if task == TRAINING else forward(task == BOTH_WAYS)
     run()
     walls, busy = [], []
-    for _ in range(REPEATS if task == "forward" else TRAINING_REPEATS):
+    for _ in range(TRAINING_REPEATS if task == TRAINING else REPEATS):
         wall, processor = time.perf_counter(), time.process_time()
         run()
         walls.append(time.perf_counter() - wall)
@@ -78,7 +81,7 @@ def main() -> int:
     print("## DeepFuse, compact: volumes of 8 × 64³ voxels with 13 orientations to 22 joints, bfloat16\n")
     print("| | frames at once | threads | frames/s | ms of processor a frame | peak memory, MB |")
     print("|---|---:|---:|---:|---:|---:|", flush=True)
-    for task, threads in (("forward", 1), ("forward", 2), ("training step", 2)):
+    for task, threads in ((FORWARD, 1), (FORWARD, 2), (BOTH_WAYS, 1), (BOTH_WAYS, 2), (TRAINING, 2)):
         subprocess.run([sys.executable, __file__, task, str(threads)], check=True)
     return 0
 
