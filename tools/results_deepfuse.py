@@ -16,7 +16,6 @@ from typing import Final
 import numpy as np
 
 from kinefuse.conventions import IMU_SITES, JOINTS, SEGMENT_INDEX
-from kinefuse.estimators.network_answers import is_shipped
 from kinefuse.estimators.registry import make_estimator
 from kinefuse.evaluation.filmed_mattes import CAMERAS, LONGEST_S, MATTES_HZ
 from kinefuse.evaluation.judging import seed_generators
@@ -44,11 +43,6 @@ UNPOSED: Final = "deepfuse, no pose held"
 PAPER_MM: Final = {"deepfuse": 28.9, "deepfuse-vision": 32.7}
 """TotalCapture, Huang et al., Table 3."""
 
-VISION_IS: Final = {
-    True: "`deepfuse-vision` is a network of its own that never saw orientations.",
-    False: "`deepfuse-vision` has no weights of its own yet: it is `deepfuse` without sensors, which is worse than a\n"
-    "network that learned to do without, so that the gain by sensors is an upper estimate.",
-}
 ARRAYS: Final = ("partial", "errors", "jitter")
 
 
@@ -172,7 +166,8 @@ second. The person is a body model with their bone lengths in random clothes; ma
 and whose mounting were calibrated; each is off by 3° in heading, 3.5° about each axis in mounting and a wobble of 1.5°.
 In the two other rows sensors are put on askew (13.5° about each axis), with noise and soft tissue, and only gyroscope
 and accelerometer are read: with *a pose held* before the clip, to 4° a segment, which tells where up is on each sensor,
-or nothing; the rest is found with the cameras. {VISION_IS[is_shipped(VISION)]}
+or nothing; the rest is found with the cameras. `deepfuse-vision` has weights of its own,
+which began as those of `deepfuse` without the part for orientations and went on learning without any.
 ± is the standard deviation over people. A frame is partial if any camera does not see the whole person.
 
 ![What a camera sees, the truth, and both estimates](../images/deepfuse_panel.png)

@@ -19,7 +19,7 @@ from kinefuse.estimators.deepfuse import DeepFuseEstimator, vision_only
 from kinefuse.estimators.registry import make_estimator
 from kinefuse.estimators.sensor_turns import SensorTurns
 from kinefuse.estimators.silhouettes import Silhouettes, silhouettes_of
-from kinefuse.estimators.volume_answers import found_performer, joints_of
+from kinefuse.estimators.volume_answers import found_performer, joints_of, shipped_deepfuse
 from kinefuse.evaluation.material import Clip
 from kinefuse.evaluation.recordings import Conditions, noisy_points
 from kinefuse.metrics.compare import motion_at
@@ -259,8 +259,8 @@ def test_without_weights_the_sentence_says_how_to_get_some(
 ) -> None:
     monkeypatch.setattr(volume_answers, "is_shipped", lambda _: False)
     with pytest.raises(KinefuseError, match=r"train them with `kinefuse train deepfuse` .* --estimator deepfuse=FILE"):
-        DeepFuseEstimator().estimate(recording)
-    with pytest.raises(KinefuseError, match="deepfuse needs trained weights"):
+        shipped_deepfuse("deepfuse")
+    with pytest.raises(KinefuseError, match="`kinefuse train deepfuse-vision`"):
         vision_only().estimate(recording)
 
 

@@ -17,7 +17,6 @@ from kinefuse.body.sensor_terms import Orientations
 from kinefuse.conventions import INFERRED, INTERPOLATED, JOINTS, SITE_SEGMENT, UP
 from kinefuse.errors import KinefuseError
 from kinefuse.estimators.bones import Bones, bones_in_world, needs_cameras
-from kinefuse.estimators.network_answers import is_shipped
 from kinefuse.estimators.sensor_turns import SensorTurns, turns_of
 from kinefuse.estimators.sensors import require_trial_clock, usable_sensors
 from kinefuse.estimators.silhouettes import silhouettes_of
@@ -83,9 +82,8 @@ class DeepFuseEstimator:
         return motion.with_notes(*performer.seen.notes, *notes, *_not_found(performer))
 
     def _network(self, fused: bool) -> VolumeNetwork:
-        """Return the network: without sensors the one that learned to do without, where it is there."""
-        name = VISION if not fused and is_shipped(VISION) else FUSED
-        network = self.network or shipped_deepfuse(name)
+        """Return the network: without sensors the one that learned to do without."""
+        network = self.network or shipped_deepfuse(FUSED if fused else VISION)
         if fused and network.config.refinement not in ("cylinders", "late"):
             raise KinefuseError(
                 f"{self.name} got the weights of a network that takes no orientations (refinement "

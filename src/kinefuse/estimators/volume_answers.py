@@ -45,7 +45,7 @@ def shipped_deepfuse(name: str) -> VolumeNetwork:
     """
     if not is_shipped(name):
         raise KinefuseError(
-            f"{name} needs trained weights, and this installation has none; train them with `kinefuse train deepfuse` "
+            f"{name} needs trained weights, and this installation has none; train them with `kinefuse train {name}` "
             f"and name the file: --estimator {name}=FILE."
         )
     return cast(VolumeNetwork, shipped(name))
