@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from imu_examples import swinging_imu
 
 from kinefuse.conventions import GRAVITY
-from kinefuse.inertial.checks import check_imu, check_imus, clipped_samples, summarize_imu
+from kinefuse.inertial.checks import check_imu, check_imus, check_orientation, clipped_samples, summarize_imu
 from kinefuse.recordings import Imu
 from kinefuse.rotations import matrix_from_rotvec
 
@@ -156,3 +156,15 @@ def test_very_short_sensors_do_not_fail(change: Callable[[Imu], np.ndarray]) -> 
         R_ref_sensor=None,
     )
     assert all(finding.level in {"info", "warning", "error"} for finding in check_imu(short))
+
+
+def test_fast_movement_is_no_wrong_orientation() -> None:
+    imu = swinging_imu()
+    assert imu.R_ref_sensor is not None
+    shaken = np.zeros((len(imu.time), 3))
+    shaken[:, 0] = 12.0 * np.sin(2 * np.pi * 2.0 * imu.time)  # to and fro, so that gravity is all that its mean has
+    force = imu.specific_force + np.einsum("tji,tj->ti", imu.R_ref_sensor, shaken)
+    assert np.median(np.linalg.norm(force, axis=1)) > 12.0
+    assert check_orientation(replace(imu, specific_force=force)) == []
+    wrong = matrix_from_rotvec(np.array([1.6, 0.0, 0.0])) @ imu.R_ref_sensor
+    assert check_orientation(replace(imu, specific_force=force, R_ref_sensor=wrong))
