@@ -95,6 +95,22 @@ def test_likelihood_is_highest_at_ones_own_segment() -> None:
     assert (likely.diagonal() > CLEARLY).all()
 
 
+def test_sensors_whose_clock_is_not_found_are_not_said_to_be_exchanged() -> None:
+    right = recording()
+    own = tuple(replace(i, time=i.time + 3.0 * k, start_is_known=False) for k, i in enumerate(right.imus))
+    (told,) = check_wearing(replace(right, imus=own))
+    assert "no one shift" in told.text
+
+
+def test_exchanged_sensors_of_unknown_start_are_placed_and_told() -> None:
+    wrong = recording(thigh_r="thigh_l", thigh_l="thigh_r")
+    loose = tuple(replace(imu, time=imu.time + 3.0, start_is_known=False) for imu in wrong.imus)
+    placed, findings = put_on_clock(replace(wrong, imus=loose))
+    assert [imu.time[0] for imu in placed.imus] == pytest.approx([0.0] * 4, abs=0.02)
+    assert ["estimated" in finding.text for finding in findings] == [True, False]
+    assert "exchanged" in findings[1].text
+
+
 def test_what_cannot_be_compared_is_passed_over() -> None:
     wrong = recording(thigh_r="thigh_l", thigh_l="thigh_r")
     assert check_wearing(replace(wrong, joint_centers=None)) == []

@@ -86,7 +86,7 @@ def put_on_clock(recording: Recording) -> tuple[Recording, list[Finding]]:
     if checked.found and abs(checked.shift_s) > TOLERATED_S + 3 * checked.error_s:
         return recording, [_off(checked.shift_s)]
     placed, findings = _placed(loose, centers) if loose else ([], [])
-    comparable = [*given, *(imu for imu in placed if is_comparable(imu, centers))]
+    comparable = [*given, *(imu for imu in placed if imu.start_is_known and is_comparable(imu, centers))]
     groups = exchanged(comparable, centers)
     findings += [told_exchanged(comparable, group) for group in groups]
     swapped = {comparable[i].name for group in groups for i, _ in group}
