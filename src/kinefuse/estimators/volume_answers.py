@@ -104,14 +104,19 @@ class BothWays:
         self, volumes: torch.Tensor, orientations: torch.Tensor | None = None, worn: torch.Tensor | None = None
     ) -> VolumeAnswer:
         """Return the mean of both answers, and the heatmaps of the scene as it is."""
-        flip = torch.tensor([1.0, 1.0, -1.0])
-        turned = None if orientations is None else flip[:, None] * orientations[:, self.sites] * flip
-        channels = MIRRORED_CHANNELS if volumes.shape[1] > 1 else [0]
-        there = None if worn is None else worn[:, self.sites]
-        mirror = self.network(volumes.flip(4)[:, channels], turned, there)
-        scene = self.network(volumes, orientations, worn)
-        first = 0.5 * (scene.first + mirror.first[:, self.joints] * flip)
-        return VolumeAnswer(first, 0.5 * (scene.joints + mirror.joints[:, self.joints] * flip), scene.heatmaps)
+        flip, channels = torch.tensor([1.0, 1.0, -1.0]), MIRRORED_CHANNELS if volumes.shape[1] > 1 else [0]
+        if orientations is not None:
+            orientations = torch.cat([orientations, flip[:, None] * orientations[:, self.sites] * flip])
+        if worn is not None:
+            worn = torch.cat([worn, worn[:, self.sites]])
+        answer = self.network(torch.cat([volumes, volumes.flip(4)[:, channels]]), orientations, worn)
+        first, joints = (self._mean(found, flip) for found in (answer.first, answer.joints))
+        return VolumeAnswer(first, joints, tuple(heatmap[: len(volumes)] for heatmap in answer.heatmaps))
+
+    def _mean(self, found: torch.Tensor, flip: torch.Tensor) -> torch.Tensor:
+        """Return the mean (B, 22, 3) of what was found in B scenes and in their mirror images, (2 B, 22, 3)."""
+        scene, mirror = found.chunk(2)
+        return 0.5 * (scene + mirror[:, self.joints] * flip)
 
 
 def ready(network: VolumeNetwork) -> VolumeNetwork:
