@@ -124,7 +124,8 @@ def _effect(name: str, table: np.ndarray, left_out: int) -> Effect:
     residuals = _residuals(table)
     if units < 2 or not np.abs(residuals).max(initial=0.0) > ROUNDING * np.abs(table).max(initial=0.0):
         return _untested(name, units, left_out)
-    found = _one_way(table)
+    # A unit's own level is nobody's effect, and a large one would leave few digits for the rest.
+    found = _one_way(table - table.mean(axis=1, keepdims=True))
     testable = levels > 2 and units >= levels  # else the covariance of the contrasts has no inverse
     p_sphericity = found["p_spher"] if testable else float("nan")
     corrected = found["p_GG_corr"] if levels > 2 else found["p_unc"]
