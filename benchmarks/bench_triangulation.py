@@ -124,6 +124,7 @@ def run_pose2sim(scene: Any) -> list[dict[str, Any]]:
         return np.array([weighted_triangulation(projections, row[:, 0], row[:, 1], trust)[:3] for row in rows])
 
     def full() -> np.ndarray:
+        """Pixels through the lens and the choice of cameras, as Pose2Sim does it."""
         pixels = scene["full"][:frames].transpose(0, 2, 1, 3).reshape(-1, 1, 2)
         rows = cv2.undistortPoints(pixels, INTRINSICS, LENS, P=INTRINSICS).reshape(-1, CAMERAS, 2)
         swapped = (nothing, nothing, nothing)

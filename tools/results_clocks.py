@@ -101,7 +101,7 @@ PAIRS: Final = ("thigh", "shank", "foot", "upper_arm", "forearm")
 NOISES: Final = (SETTINGS[0], SETTINGS[1], SETTINGS[2], SETTINGS[5])
 
 
-def told_exchanged(clip: Clip, setting: Setting, seed: int) -> tuple[int, int, int]:
+def exchanges_found(clip: Clip, setting: Setting, seed: int) -> tuple[int, int, int]:
     """Return false alarms on sensors as they are, pairs found of `PAIRS` exchanged one by one, and other answers."""
     recording = recorded(clip, setting, seed)
     centers = recording.joint_centers
@@ -148,7 +148,7 @@ def main() -> None:
     long = [clip for clip in clips if clip.truth.time[-1] - clip.truth.time[0] >= SHORTEST_S]
     chosen = sample(long, given.per_subject, given.seed)
     lines = [row(setting, [missed(clip, setting, given.seed) for clip in chosen]) for setting in SETTINGS]
-    exchanges = [row_of_exchanges(s, [told_exchanged(clip, s, given.seed) for clip in chosen]) for s in NOISES]
+    exchanges = [row_of_exchanges(s, [exchanges_found(clip, s, given.seed) for clip in chosen]) for s in NOISES]
     people = len({clip.subject for clip in chosen})
     wrong = "\n".join([strangers(chosen, given.seed), scattered(chosen, given.seed)])
     tables = {"wrong": wrong, "rows": "\n".join(lines), "exchanges": "\n".join(exchanges)}

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kinefuse.inertial.resampling import even_grid, low_pass_weights, resample
+from kinefuse.inertial.resampling import even_grid, grid_within, low_pass_weights, resample
 
 RATES = (30.0, 50.0, 60.0, 100.0, 119.7)
 
@@ -149,3 +149,10 @@ def test_weights_add_up_to_one() -> None:
     index, weight = low_pass_weights(np.arange(100) / 60.0, np.linspace(0.3, 1.2, 20))
     assert np.allclose(weight.sum(1), 1.0)
     assert index.max() < 100
+
+
+def test_a_grid_within_ends_with_the_recording() -> None:
+    assert np.allclose(grid_within(2.0, 2.1, 25.0), [2.0, 2.04, 2.08])
+    assert np.allclose(grid_within(0.0, 0.3, 10.0), [0.0, 0.1, 0.2, 0.3])
+    assert np.array_equal(grid_within(1.0, 1.0, 50.0), [1.0])
+    assert not grid_within(1.0, 0.999, 50.0).size

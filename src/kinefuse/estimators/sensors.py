@@ -11,7 +11,7 @@ from kinefuse.conventions import IMU_SITES, INFERRED, INTERPOLATED, MEASURED, SE
 from kinefuse.errors import KinefuseError
 from kinefuse.inertial.mounting import PoseMounting, mount_by_pose
 from kinefuse.inertial.rates import angular_rate_of, has_rate
-from kinefuse.inertial.resampling import resample
+from kinefuse.inertial.resampling import grid_within, resample
 from kinefuse.inertial.sampling import single_step
 from kinefuse.recordings import HeldPose, Imu
 
@@ -157,7 +157,7 @@ def common_times(sensors: Sequence[Imu], estimator: str) -> np.ndarray:
             f"starts at {start:.2f} s; check start_s of both or remove one."
         )
     rate = min(FASTEST_OUTPUT_HZ, 1.0 / single_step(np.diff(sensors[0].time)))
-    return start + np.arange(int((stop - start) * rate + 1e-6) + 1) / rate
+    return grid_within(start, stop, rate)
 
 
 def lost_time(sensors: Sequence[Imu], time: np.ndarray) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ import torch
 from kinefuse.conventions import KEYPOINTS
 from kinefuse.evaluation.material import Clip, middle, stable_rng
 from kinefuse.formats.videos import import_cv2
+from kinefuse.inertial.resampling import grid_within
 from kinefuse.metrics.compare import motion_at
 from kinefuse.motion import Motion
 from kinefuse.recordings import Camera, View
@@ -103,7 +104,7 @@ def filmed_mattes(clip: Clip, seed: int, cameras: int | None = CAMERAS, longest_
     """
     rng = stable_rng(seed, "mattes", clip.subject, clip.name)
     truth = middle(clip, longest_s).truth
-    motion = motion_at(truth, truth.time[0] + np.arange(int(np.ptp(truth.time) * MATTES_HZ + 1e-6) + 1) / MATTES_HZ)
+    motion = motion_at(truth, grid_within(truth.time[0], truth.time[-1], MATTES_HZ))
     rig = _around(random_rig(rng, cameras), motion, rng)
     vertices = _surfaces(motion, torch.Generator().manual_seed(int(rng.integers(2**62))))
     partial = np.stack([_seen_share(camera, vertices) < WHOLE for camera in rig]).any(axis=0)

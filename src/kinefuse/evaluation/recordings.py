@@ -10,6 +10,7 @@ from kinefuse.conventions import KEYPOINTS
 from kinefuse.errors import KinefuseError
 from kinefuse.evaluation.material import Clip, stable_rng
 from kinefuse.formats.text_files import hint
+from kinefuse.inertial.resampling import grid_within
 from kinefuse.metrics.compare import motion_at
 from kinefuse.motion import Motion
 from kinefuse.recordings import Imu, JointCenters, Recording, Subject
@@ -124,8 +125,7 @@ def at_points_rate(motion: Motion) -> Motion:
     """Return a motion at `POINTS_HZ`, or as it is if it is not faster."""
     if not motion.rate_hz > POINTS_HZ:
         return motion
-    frames = int((motion.time[-1] - motion.time[0]) * POINTS_HZ + 1e-6) + 1
-    return motion_at(motion, motion.time[0] + np.arange(frames) / POINTS_HZ)
+    return motion_at(motion, grid_within(motion.time[0], motion.time[-1], POINTS_HZ))
 
 
 def noisy_imus(motion: Motion, conditions: Conditions, rng: np.random.Generator) -> tuple[Imu, ...]:

@@ -11,13 +11,13 @@ from typing import Final
 import numpy as np
 from scipy.signal import fftconvolve
 
+from kinefuse.inertial.resampling import grid_within
 from kinefuse.inertial.speeds import (
     CLEAR,
     CLEARLY,
     STEP_S,
     Moments,
     felt_speeds,
-    grid_between,
     is_comparable,
     shown_speeds,
 )
@@ -85,34 +85,36 @@ def put_on_clock(recording: Recording) -> tuple[Recording, list[Finding]]:
     checked = estimate_clock(given, centers, SEARCH_S) if given else NOT_FOUND
     if checked.found and abs(checked.shift_s) > TOLERATED_S + 3 * checked.error_s:
         return recording, [_off(checked.shift_s)]
-    placed, findings = _placed(loose, centers) if loose else ([], [])
+    placed, findings, apart = _placed(loose, centers) if loose else ([], [], set())
     comparable = [*given, *(imu for imu in placed if imu.start_is_known and is_comparable(imu, centers))]
     groups = exchanged(comparable, centers)
-    findings += [told_exchanged(comparable, group) for group in groups]
     swapped = {comparable[i].name for group in groups for i, _ in group}
+    others = sorted(apart - swapped)
+    findings += [*_left_out(others), *(told_exchanged(comparable, group) for group in groups)]
     findings += _elsewhere([given[i] for i in checked.apart if given[i].name not in swapped])
     kept = [imu for imu in recording.imus if imu.start_is_known]
-    return replace(recording, imus=(*kept, *placed) if loose else recording.imus), findings
+    kept += [imu for imu in placed if imu.name not in others]
+    return replace(recording, imus=tuple(kept) if loose else recording.imus), findings
 
 
-def _placed(loose: Sequence[Imu], centers: JointCenters) -> tuple[list[Imu], list[Finding]]:
-    """Return sensors of unknown start on the clock of the points, as they were if it is not found, and what is said."""
+def _placed(loose: Sequence[Imu], centers: JointCenters) -> tuple[list[Imu], list[Finding], set[str]]:
+    """Return sensors of unknown start on the clock of the points, as they were if it is not found.
+
+    Beside them what is said, and the names of those that clearly fit another shift.
+    """
     shown = [imu for imu in loose if is_comparable(imu, centers)]
     if not shown:
-        return list(loose), [_unknown("only joint centres or keypoints of their segments tell it; give start_s")]
+        return list(loose), [_unknown("only joint centres or keypoints of their segments tell it; give start_s")], set()
     if max(imu.time[-1] for imu in shown) - min(imu.time[0] for imu in shown) > LONGEST_S:
         apart = f"their times lie more than {LONGEST_S / 60:.0f} min apart; give start_s, or cut the files"
-        return list(loose), [_unknown(apart)]
+        return list(loose), [_unknown(apart)], set()
     estimate = estimate_clock(shown, centers)
     if not estimate.found:
-        return list(loose), [
-            _unknown("no one shift of them all clearly fits the movement; give start_s, or record a quick movement")
-        ]
+        why = "no one shift of them all clearly fits the movement; give start_s, or record a quick movement"
+        return list(loose), [_unknown(why)], set()
     placed = [_shifted(imu, estimate.shift_s) for imu in loose]
     there = [imu for imu in placed if is_comparable(imu, centers)]
-    swapped = {i for group in exchanged(there, centers) for i, _ in group}
-    others = {there[i].name for i in estimate.apart if i not in swapped}
-    return [imu for imu in placed if imu.name not in others], [_told(estimate, there), *_left_out(sorted(others))]
+    return placed, [_told(estimate, there)], {there[i].name for i in estimate.apart}
 
 
 def _shifted(imu: Imu, shift_s: float) -> Imu:
@@ -168,9 +170,9 @@ def estimate_clock(imus: Sequence[Imu], centers: JointCenters, most_s: float = n
     centers : keypoints or joint centres, which may be noisy
     most_s : the largest shift that is looked at, seconds
     """
-    shown_at = grid_between(centers.time[0], centers.time[-1])
+    shown_at = grid_within(centers.time[0], centers.time[-1], 1 / STEP_S)
     start, stop = min(imu.time[0] for imu in imus), max(imu.time[-1] for imu in imus)
-    felt_at = grid_between(max(start, centers.time[0] - most_s), min(stop, centers.time[-1] + most_s))
+    felt_at = grid_within(max(start, centers.time[0] - most_s), min(stop, centers.time[-1] + most_s), 1 / STEP_S)
     if not len(felt_at):
         return NOT_FOUND
     shown = shown_speeds([imu.segment for imu in imus], centers, shown_at)

@@ -61,6 +61,11 @@ def even_grid(start: float, stop: float, rate_hz: float) -> np.ndarray:
     return start - overhang / 2 + np.arange(steps + 1) / rate_hz
 
 
+def grid_within(start: float, stop: float, rate_hz: float) -> np.ndarray:
+    """Return times (N,) with steps of 1 / `rate_hz` from `start` to `stop` at most, seconds; none if it is earlier."""
+    return start + np.arange(int((stop - start) * rate_hz + 1e-6) + 1 if stop >= start else 0) / rate_hz
+
+
 def resample(time: np.ndarray, values: np.ndarray, new_time: np.ndarray, cutoff_hz: float = CUTOFF_HZ) -> Resampled:
     """Low-pass streams and read them at other times.
 

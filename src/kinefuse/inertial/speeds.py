@@ -72,11 +72,6 @@ def _ends(segment: str, centers: JointCenters) -> tuple[str, str] | None:
     return (first, there[0]) if first in centers.names and there else None
 
 
-def grid_between(start: float, stop: float) -> np.ndarray:
-    """Return times (N,) from `start` to `stop`, seconds, in steps of `STEP_S`; none if it stops before it starts."""
-    return start + STEP_S * np.arange(max(0, int((stop - start) / STEP_S + 1e-6) + 1))
-
-
 def shown_speeds(segments: Sequence[str], centers: JointCenters, time: np.ndarray) -> np.ndarray:
     """Return how fast the way between each segment's two points turns, as `log_speed`, (N, S); NaN where one is unseen.
 

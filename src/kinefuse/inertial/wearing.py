@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from kinefuse.inertial.speeds import CLEARLY, Moments, felt_speeds, grid_between, shown_speeds
+from kinefuse.inertial.resampling import grid_within
+from kinefuse.inertial.speeds import CLEARLY, STEP_S, Moments, felt_speeds, shown_speeds
 from kinefuse.recordings import Finding, Imu, JointCenters
 
 
@@ -29,7 +30,7 @@ def exchanged(imus: Sequence[Imu], centers: JointCenters) -> list[list[tuple[int
 def likelihoods(imus: Sequence[Imu], centers: JointCenters) -> np.ndarray:
     """Return the log-likelihoods (S, S) that sensor i, the row, moves as the segment of sensor j does."""
     start = max(centers.time[0], min(imu.time[0] for imu in imus))
-    grid = grid_between(start, min(centers.time[-1], max(imu.time[-1] for imu in imus)))
+    grid = grid_within(start, min(centers.time[-1], max(imu.time[-1] for imu in imus)), 1 / STEP_S)
     segments = [imu.segment for imu in imus]
     shown = shown_speeds(segments, centers, grid)
     return np.stack([_fit(shown, felt_speeds(imu, grid, segments)) for imu in imus])
