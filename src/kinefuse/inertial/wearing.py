@@ -58,6 +58,6 @@ def _cycles(place: np.ndarray) -> list[list[int]]:
 
 def told_exchanged(imus: Sequence[Imu], group: Sequence[tuple[int, int]]) -> Finding:
     """Return what is said of a group that `exchanged` found among sensors."""
-    moves = "; ".join(f"{imus[i].name} moves as {imus[j].segment}" for i, j in group)
+    moves = "; ".join(f"{imus[i].name}, said to be on {imus[i].segment}, moves as {imus[j].segment}" for i, j in group)
     text = f"Sensors seem to have been exchanged: {moves}. If so, set their segments in trial.toml accordingly."
     return Finding("warning", "sensors", text)
