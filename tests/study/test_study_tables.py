@@ -12,11 +12,15 @@ from kinefuse.conventions import COORDINATES
 from kinefuse.errors import KinefuseError
 from kinefuse.metrics.groups import COORDINATE_GROUPS
 from kinefuse.study.cells import Cell, failed_cell
-from kinefuse.study.means import Results, mean_and_sd, mean_movement_errors
+from kinefuse.study.means import Results, mean_and_sd, mean_movement_errors, standard_errors
 from kinefuse.study.scored import MOVEMENTS, scored
 from kinefuse.study.tables import activity_rows, all_tables, csv_text, gain_rows, group_rows, pair_rows, write_tables
 
 ONE = SETTINGS[:1]
+REPEATED = (
+    "coordinate_rmse", "coordinate_r2", "coordinate_rom_error", "geodesic", "joint_error", "joint_error_procrustes",
+    "acceleration_error", "root_error", "seconds",
+)  # fmt: skip
 SETTING = SETTINGS[0].name
 
 
@@ -70,6 +74,16 @@ def test_windows_of_a_person_first_then_people() -> None:
     assert row["movements_rmse_deg"] == pytest.approx(4.0)
     assert row["movements_rmse_deg_sd"] == pytest.approx(0.0, abs=1e-9)
     assert (row["people"], row["windows"], row["windows_setting"], row["repetitions"]) == (2, 3, 3, 2)
+
+
+def test_chance_of_drawing_is_told_apart_from_that_of_people() -> None:
+    """Errors drawn as 1 and 3 degrees have a variance of 2, their mean one of 1, that over two windows one of 1/4."""
+    drawn = constant("videonet", 0, 1.0)
+    drawn = replace(drawn, coordinate_rmse=drawn.coordinate_rmse * np.array([[1.0], [3.0]]))
+    cells = [scored(drawn), scored(constant("videonet", 3, 6.0))]
+    assert standard_errors(cells) == pytest.approx((0.5, np.std([2.0, 6.0], ddof=1) / np.sqrt(2)))
+    once = replace(drawn, **{name: getattr(drawn, name)[:1] for name in REPEATED})
+    assert np.isnan(standard_errors([scored(once)])).all()
 
 
 def test_every_metric_and_its_unit() -> None:

@@ -1,14 +1,17 @@
 """Windows: 8 s, spread over people and activities, and always the same."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from evaluation_examples import swinging
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kinefuse.errors import KinefuseError
 from kinefuse.evaluation.material import Clip
-from kinefuse.study.windows import LENGTH_S, choose_windows, interleaved, shares
+from kinefuse.study.windows import LENGTH_S, choose_windows, interleaved, shares, spread_places
 
 
 def clip(subject: str, activity: str, name: str, seconds: float) -> Clip:
@@ -60,6 +63,21 @@ def test_the_same_seed_chooses_the_same(clips: list[Clip]) -> None:
         np.testing.assert_array_equal(a.truth.positions, b.truth.positions)
     others = {tuple(w.name for w in choose_windows(clips, 6, seed=seed)) for seed in range(12)}
     assert len(others) > 1
+
+
+def test_more_windows_are_these_and_others(clips: list[Clip]) -> None:
+    chosen = [{window.name for window in choose_windows(clips, count, seed=1)} for count in (3, 5, 8, 11)]
+    assert [len(names) for names in chosen] == [3, 5, 8, 11]
+    assert all(fewer < more for fewer, more in pairwise(chosen))
+
+
+@given(count=st.integers(1, 60), begin=st.floats(0, 1, exclude_max=True))
+def test_every_beginning_of_the_places_is_spread(count: int, begin: float) -> None:
+    places = spread_places(count, begin)
+    assert sorted(places) == list(range(count))
+    for taken in range(2, count):
+        holes = np.diff(np.sort(places[:taken]), prepend=-1, append=count)
+        assert holes.max() <= 2.7 * count / taken + 1
 
 
 def test_a_window_of_a_long_clip_is_that_clip(clips: list[Clip]) -> None:

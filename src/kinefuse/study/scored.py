@@ -109,6 +109,11 @@ GROUP_METRICS: Final[Mapping[str, Callable[[Cell, str], float]]] = {
 mean R² of moving angles stands their median."""
 
 
+def _error_variance(cell: Cell) -> float:
+    errors = np.rad2deg(mean_of_valid(cell.coordinate_rmse[:, COORDINATE_GROUPS["all"]], 1))
+    return float(errors.var(ddof=1)) if cell.repetitions > 1 else float("nan")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Scored:
     """What tables and figures need of a cell.
@@ -118,6 +123,7 @@ class Scored:
     setting, estimator, window, subject, activity, repetitions : as in `cells.Cell`
     movements : (M,) errors of `MOVEMENTS`, degrees, mean of both sides
     groups : of each metric of `GROUP_METRICS` and group of `metrics.groups.GROUPS`
+    error_variance : of the mean error of all angles over repetitions, squared degrees; NaN for one repetition
     coordinates : (C,) by name ``rmse``, ``rom_error``, ``range``, ``r2``; radians and metres
     seconds : mean time that the estimator took
     time, estimate, truth : of the cell
@@ -131,6 +137,7 @@ class Scored:
     repetitions: int
     movements: np.ndarray
     groups: Mapping[tuple[str, str], float]
+    error_variance: float
     coordinates: Mapping[str, np.ndarray]
     seconds: float
     time: np.ndarray
@@ -150,6 +157,7 @@ def scored(cell: Cell) -> Scored:
         repetitions=cell.repetitions,
         movements=mean_of_valid(np.rad2deg(rmse)[_SIDES], 1),
         groups={(name, group): measure(cell, group) for name, measure in GROUP_METRICS.items() for group in GROUPS},
+        error_variance=_error_variance(cell),
         coordinates={
             "rmse": rmse,
             "rom_error": repeated_mean(cell.coordinate_rom_error),

@@ -19,6 +19,7 @@ from kinefuse.study.joining import joined, led_on
 
 LENGTH_S: Final = 8.0
 WAY_S: Final = 0.6
+GOLDEN_SECTION: Final = (5**0.5 - 1) / 2
 SHORTEST_S: Final = 2.0
 """A person whose clips of an activity do not fill a window gives one that is shorter, but no shorter than this."""
 
@@ -34,6 +35,8 @@ class Stretch:
 
 def choose_windows(clips: Sequence[Clip], count: int, seed: int) -> list[Clip]:
     """Return at most `count` windows of `LENGTH_S`, as evenly over people, their activities and clips as can be.
+
+    Of the same clips, more windows are these and others, so that a study that grows keeps what it has computed.
 
     Parameters
     ----------
@@ -60,7 +63,7 @@ def choose_windows(clips: Sequence[Clip], count: int, seed: int) -> list[Clip]:
     for (subject, activity), wanted in shares({key: len(found) for key, found in lists.items()}, count).items():
         found = lists[subject, activity]
         begin = stable_rng(seed, "windows", subject, activity).uniform()
-        for place in [int((k + begin) * len(found) / wanted) for k in range(wanted)]:
+        for place in spread_places(len(found), begin)[:wanted]:
             name = f"{subject}-{activity or 'motion'}-{place:02d}".replace(" ", "_")
             chosen.append(Clip(subject=subject, name=name, activity=activity, truth=made(found[place])))
     for clip in chosen:
@@ -82,6 +85,24 @@ def shares(available: dict[tuple[str, str], int], count: int) -> dict[tuple[str,
             if open_ and sum(taken.values()) < count:
                 taken[open_[0][1]] += 1
     return {key: number for key, number in taken.items() if number}
+
+
+def spread_places(count: int, begin: float) -> list[int]:
+    """Return the places of a list of so many, in an order of which every beginning is spread evenly over the list.
+
+    Steps of the golden section never come near one another (Weyl 1916; Knuth 1973, section 6.4).
+
+    Parameters
+    ----------
+    count : of places
+    begin : where the first lies, from 0 up to 1
+    """
+    order: dict[int, None] = {}
+    step = 0
+    while len(order) < count:
+        order[int((begin + step * GOLDEN_SECTION) % 1.0 * count)] = None
+        step += 1
+    return list(order)
 
 
 def _stretches(clips: Sequence[Clip]) -> dict[tuple[str, str], list[Stretch]]:
