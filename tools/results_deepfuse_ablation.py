@@ -1,6 +1,6 @@
 """Make ``docs/results/deepfuse_ablation.md``: what each part of DeepFuse is worth, all under one budget of training.
 
-Usage: python tools/results_deepfuse_ablation.py [--data build/motion.npz] [--folder build/ablation] [--steps 600]
+Usage: python tools/results_deepfuse_ablation.py [--data build/motion.npz] [--folder build/ablation] [--steps 400]
            [--seeds 1] [--only ROW ...] [--tables-only]
 
 Every row is the compact network, trained from nothing for the same number of steps on the same frames, and judged on
@@ -31,7 +31,11 @@ ROOT: Final = Path(__file__).parents[1]
 OUT: Final = ROOT / "docs" / "results" / "deepfuse_ablation.md"
 FRAMES: Final = 6144
 TEST_FRAMES: Final = 512
-BATCH: Final = 16
+BATCH: Final = 4
+"""Frames a step; half as many as the preset's: what a small budget lacks first is steps."""
+WARM_UP: Final = 40
+"""Steps in which the rate rises; the preset's 200 would be half of this budget."""
+JUDGED_BATCH: Final = 16
 
 
 @dataclass(frozen=True)
@@ -75,13 +79,20 @@ def test_store(data: Path, folder: Path, cameras: int) -> VolumeStore:
     return read_store(out)
 
 
+def folder_of(folder: Path, name: str, seed: int, steps: int) -> Path:
+    """Return where a row's network is kept."""
+    return folder / f"{list(ROWS).index(name):02d}_seed{seed}_{steps}x{BATCH}"
+
+
 def trained(name: str, seed: int, data: Path, folder: Path, rendered: Path, steps: int) -> Path:
     """Return the weights of a row, trained now unless they are there."""
     row = ROWS[name]
-    out = folder / f"{list(ROWS).index(name):02d}_seed{seed}_steps{steps}"
+    out = folder_of(folder, name, seed, steps)
     weights = out / "deepfuse.safetensors"
     if not weights.exists():
-        run = run_preset("deepfuse", "compact", out, steps=steps, seed=seed, validate_every=steps, progress=False)
+        given = {"steps": steps, "batch": BATCH, "seed": seed, "validate_every": steps, "progress": False}
+        run = run_preset("deepfuse", "compact", out, **given)
+        run = replace(run, learn=replace(run.learn, warm_up=WARM_UP))
         config = volume_run(run, rendered=rendered, frames=FRAMES)
         config = replace(
             config, shape=replace(config.shape, **row.shape), vary=VolumeConfig(random_shut=row.random_shut)
@@ -98,8 +109,8 @@ def judged(weights: Path, store: VolumeStore, kept: Path) -> tuple[np.ndarray, n
         network.trunk_in_bfloat16 = True
         maker = VolumeExamples(store, VALIDATION, seed=3)
         plain, aligned = [], []
-        for number in range(len(store) // BATCH):
-            example = maker.batch(number, BATCH)
+        for number in range(len(store) // JUDGED_BATCH):
+            example = maker.batch(number, JUDGED_BATCH)
             found, true = answer_to(network, example).joints.double().numpy(), example.joints.double().numpy()
             plain.append(np.linalg.norm(found - true, axis=-1))
             aligned.append(np.linalg.norm(procrustes_aligned(found, true) - true, axis=-1))
@@ -190,7 +201,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, default=ROOT / "build" / "motion.npz")
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "ablation")
     parser.add_argument("--rendered", type=Path, default=ROOT / "build" / "deepfuse")
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--only", nargs="*", default=list(ROWS), choices=list(ROWS))
     parser.add_argument("--tables-only", action="store_true", help="of what is there, train nothing")
@@ -201,7 +212,7 @@ def main() -> int:
     outs: dict[str, list[Path]] = {}
     for seed in range(given.seeds):
         for name in given.only:
-            out = given.folder / f"{list(ROWS).index(name):02d}_seed{seed}_steps{given.steps}"
+            out = folder_of(given.folder, name, seed, given.steps)
             if given.tables_only and not (out / "deepfuse.safetensors").exists():
                 continue
             weights = trained(name, seed, given.data, given.folder, given.rendered, given.steps)
@@ -209,7 +220,7 @@ def main() -> int:
             errors.setdefault(name, []).append(judged(weights, store, out / "test_8.npz"))
             print(f"{name}, seed {seed}: {errors[name][-1][0].mean():.1f} mm", flush=True)
     write_csv(errors, store.partial)
-    parts = [PAGE.format(steps=given.steps, frames=FRAMES, test=TEST_FRAMES, date=date.today())]
+    parts = [_head(given.steps, given.seeds)]
     parts.append(f"## What each part gains\n\n{gains(errors, store.partial)}")
     there = {title: names for title, names in TABLES.items() if sum(name in errors for name in names) > 1}
     parts += [f"## {title}\n\n{table(names, errors, store.partial)}" for title, names in there.items()]
@@ -221,15 +232,24 @@ def main() -> int:
     return 0
 
 
+def _head(steps: int, seeds: int) -> str:
+    return PAGE.format(
+        steps=steps, seeds=seeds, batch=BATCH, warm_up=WARM_UP, frames=FRAMES, test=TEST_FRAMES, date=date.today()
+    )
+
+
 PAGE: Final = """# What the parts of DeepFuse are worth
 
 Mean distance from the truth, millimetres, over 22 joints, on {test} frames of test people that eight cameras see. Every
-network is the preset `compact`, trained from nothing for **{steps} steps of 8 frames** on the same {frames} frames: a
-fixed, modest budget, far from convergence, so that differences tell which part helps learning early, not what a network
-can reach. Shipped weights, trained longer, are in [deepfuse.md](deepfuse.md). *Partial frames*: a camera does not see
-the whole person. With one seed, differences of a few per cent mean nothing. Every number by joint and seed:
-[deepfuse_ablation.csv](deepfuse_ablation.csv). Made by `python tools/results_deepfuse_ablation.py --steps {steps}`,
-{date}.
+network is the preset `compact`, trained from nothing for **{steps} steps of {batch} frames** out of the same {frames},
+the rate rising for {warm_up} steps and then falling to zero: a fixed, modest budget, far from convergence, so that
+differences tell which part helps learning early, not what a network can reach. Shipped weights, trained longer, are in
+[deepfuse.md](deepfuse.md). *Partial frames*: a camera does not see the whole person. ± is the standard deviation over
+seeds; with one seed, differences of a few per cent mean nothing. Every number by joint and seed:
+[deepfuse_ablation.csv](deepfuse_ablation.csv). Made by `python tools/results_deepfuse_ablation.py --steps {steps}
+--seeds {seeds}`, {date}; the figure by `python tools/draw_deepfuse_ablation.py`.
+
+![Every network's error, and each joint's](../images/deepfuse_ablation.png)
 """
 
 if __name__ == "__main__":

@@ -5,14 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from scipy.spatial.transform import Rotation
+from walk_samples import ANNY, LITERAL, a_walk, centers_of
 
 from kinefuse.body import point_terms as terms
-from kinefuse.body.fit_points import PointSet, bridged, coarse_start, fit_points, starting_pose, whitening, windows
+from kinefuse.body.fit_points import coarse_start, fit_points, starting_pose, whitening, windows
 from kinefuse.body.fitting import Body, FitConfig, fit_poses, regular_steps
 from kinefuse.body.initial_pose import align_directions, fill_in_time, initial_pose
 from kinefuse.body.kinematics import world_from_local
-from kinefuse.body.models import load_anny
 from kinefuse.body.point_terms import N_POSE, Pose, Targets
 from kinefuse.body.pose_mixture import pose_mixture_prior
 from kinefuse.body.priors import exp_rotation, joint_coordinates, log_rotation, resting_pose
@@ -21,14 +20,12 @@ from kinefuse.conventions import (
     INFERRED,
     INTERPOLATED,
     KEYPOINTS,
-    MEASURED,
     SEGMENT_INDEX,
 )
 from kinefuse.recordings import JointCenters
 from kinefuse.rotations import geodesic_angle
 
 STEP = 1e-6
-ANNY = load_anny()
 FRAMES = 4
 
 
@@ -123,28 +120,6 @@ def test_gaps_start_from_the_nearest_frame() -> None:
     assert filled[1].equal(points[0])
     assert filled[3].equal(points[4])
     assert ever.all()
-
-
-def a_walk(frames: int = 30) -> tuple[Pose, torch.Tensor]:
-    """Slowly swinging limbs, and the joints and keypoints of the average body in it."""
-    time = torch.arange(frames).double() / 60
-    turns = torch.zeros(frames, 22, 3, dtype=torch.float64)
-    for s, sign in (("l", 1.0), ("r", -1.0)):
-        swing = sign * torch.sin(2 * np.pi * time)
-        turns[:, SEGMENT_INDEX[f"thigh_{s}"], 2] = 0.4 * swing + 0.2
-        turns[:, SEGMENT_INDEX[f"shank_{s}"], 2] = -0.35 + 0.3 * swing
-        turns[:, SEGMENT_INDEX[f"upper_arm_{s}"], 1] = 0.3 * swing
-    turns[:, 0, 1] = 0.3 + 0.2 * time
-    pose = Pose(resting_pose() @ exp_rotation(turns), torch.stack([time, 1 + 0 * time, 0 * time], -1))
-    body = Body(ANNY, KEYPOINTS, torch.zeros(10).double(), torch.zeros(26, 3).double())
-    return pose, body.place(pose, torch.as_tensor(ANNY.point_segment[:26])).points
-
-
-def centers_of(points: torch.Tensor) -> JointCenters:
-    return JointCenters(names=KEYPOINTS, time=np.arange(len(points)) / 60, positions=points.numpy())
-
-
-LITERAL = PointSet(KEYPOINTS, np.zeros(26), np.full(26, 0.002))
 
 
 def test_first_pose_is_near() -> None:
@@ -279,30 +254,6 @@ def test_limits_hold_against_bad_points() -> None:
     assert np.degrees(motion.angle("knee_angle_r")).min() > -20
 
 
-def test_certainty_follows_the_points() -> None:
-    _, points = a_walk()
-    sharp = fit_points(centers_of(points), ANNY, LITERAL, FitConfig())
-    blurred = fit_points(centers_of(points), ANNY, replace(LITERAL, noise_sd=np.full(26, 0.03)), FitConfig())
-    knee, rotation = COORDINATE_INDEX["knee_angle_r"], COORDINATE_INDEX["hip_rotation_r"]
-    assert sharp.angle_sd is not None
-    assert blurred.angle_sd is not None
-    assert blurred.angle_sd[:, knee].mean() > 1.5 * sharp.angle_sd[:, knee].mean()
-    assert sharp.angle_sd[:, rotation].mean() > sharp.angle_sd[:, knee].mean()  # a straight leg hides its twist
-
-
-def test_nothing_is_less_certain_than_anything() -> None:
-    """Frames without points know nothing by themselves: a million degrees would be no standard deviation."""
-    _, points = a_walk()
-    points[12:16] = torch.nan
-    motion = fit_points(centers_of(points), ANNY, LITERAL, FitConfig())
-    assert motion.angle_sd is not None
-    assert motion.orientation_sd is not None
-    assert motion.angle_sd[13, COORDINATE_INDEX["pelvis_rotation"]] == pytest.approx(np.pi / np.sqrt(3))
-    turns = Rotation.random(20000, random_state=0).magnitude()
-    assert motion.orientation_sd[13, 0] == pytest.approx(np.sqrt(np.mean(turns**2)), rel=0.02)
-    assert motion.orientation_sd[5, 0] < 0.2
-
-
 def test_whitening_is_the_inverse_root_of_the_covariance() -> None:
     rng = np.random.default_rng(0)
     factor = rng.normal(size=(2, 3, 3, 3))
@@ -314,32 +265,6 @@ def test_whitening_is_the_inverse_root_of_the_covariance() -> None:
     total = covariance + 1e-4 * np.eye(3)
     assert np.allclose(W[0] @ total[0] @ np.swapaxes(W[0], -1, -2), np.eye(3), atol=1e-8)
     assert (W[1, 2] == 0).all()
-
-
-def test_provenance_names_what_no_point_tells() -> None:
-    _, points = a_walk(8)
-    motion = fit_points(centers_of(points), ANNY, LITERAL, FitConfig())
-    assert (motion.provenance[:, SEGMENT_INDEX["hand_r"]] == INFERRED).all()
-    assert (motion.provenance[:, SEGMENT_INDEX["abdomen"]] == INFERRED).all()
-    assert (motion.provenance[:, SEGMENT_INDEX["shank_r"]] == MEASURED).all()
-
-
-def test_provenance_of_a_limb_hidden_for_long_is_inferred() -> None:
-    _, points = a_walk(90)
-    hidden = [KEYPOINTS.index(name) for name in ("elbow_r", "wrist_r")]
-    points[10:20, hidden] = torch.nan
-    points[40:80, hidden] = torch.nan
-    motion = fit_points(centers_of(points), ANNY, LITERAL, FitConfig())
-    arm = motion.provenance[:, SEGMENT_INDEX["upper_arm_r"]]
-    assert (arm[10:20] == INTERPOLATED).all()
-    assert (arm[40:80] == INFERRED).all()
-    assert (np.delete(arm, np.r_[10:20, 40:80]) == MEASURED).all()
-
-
-def test_only_a_short_gap_with_both_ends_is_bridged() -> None:
-    seen = np.array([False, True, False, False, True, False, True, False])
-    time = np.array([0.0, 0.1, 0.2, 0.5, 0.6, 1.0, 1.2, 1.3])
-    assert bridged(seen, time).tolist() == [False, True, True, True, True, False, True, False]
 
 
 def test_poses_of_all_frames_agree_with_frames_alone() -> None:
@@ -355,16 +280,6 @@ def test_poses_of_all_frames_agree_with_frames_alone() -> None:
     b, _ = fit_poses(body, start, targets, loose, np.arange(6) / 60)
     assert (a.root_position - b.root_position).abs().max() < 1e-4
     assert np.degrees(geodesic_angle(a.R_parent_segment.numpy(), b.R_parent_segment.numpy())).max() < 0.1
-
-
-def test_shoulders_tell_the_thorax() -> None:
-    """Without a point at the neck the trunk still turns with the shoulders, whose clavicles move little."""
-    _, points = a_walk(8)
-    centers = centers_of(points)
-    hidden = centers.positions.copy()
-    hidden[:, KEYPOINTS.index("neck")] = np.nan
-    motion = fit_points(replace(centers, positions=hidden), ANNY, LITERAL, FitConfig())
-    assert (motion.provenance[:, SEGMENT_INDEX["thorax"]] == MEASURED).all()
 
 
 def test_a_coarse_start_is_near_the_end() -> None:

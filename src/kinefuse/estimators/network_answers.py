@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from kinefuse.body.angles import joint_angles
-from kinefuse.body.fit_points import LONGEST_BRIDGE_S, bridged
+from kinefuse.body.certainty import LONGEST_BRIDGE_S, bridged
 from kinefuse.body.kinematics import joint_positions
 from kinefuse.body.models import load_anny
 from kinefuse.conventions import INTERPOLATED, MEASURED

@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import torch
 
-from kinefuse.body.fit_points import provenance
+from kinefuse.body.certainty import provenance
 from kinefuse.body.fitting import Body
 from kinefuse.body.markers import recognise_markers
 from kinefuse.body.models import BodyModel

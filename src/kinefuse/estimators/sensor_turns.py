@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from kinefuse.body.fit_points import LONGEST_BRIDGE_S
+from kinefuse.body.certainty import LONGEST_BRIDGE_S
 from kinefuse.conventions import INFERRED, INTERPOLATED, MEASURED
 from kinefuse.errors import KinefuseError
 from kinefuse.inertial.orientation import FEWEST_SAMPLES, estimate_orientation

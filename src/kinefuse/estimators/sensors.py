@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from kinefuse.body.fit_points import bridged
+from kinefuse.body.certainty import bridged
 from kinefuse.conventions import IMU_SITES, INFERRED, INTERPOLATED, MEASURED, SEGMENT_INDEX, SEGMENTS
 from kinefuse.errors import KinefuseError
 from kinefuse.inertial.mounting import PoseMounting, mount_by_pose
