@@ -24,18 +24,14 @@ from kinefuse.metrics.points import procrustes_aligned
 from kinefuse.models.weights import load_network
 from kinefuse.training.matte_cache import render_cache
 from kinefuse.training.volume_examples import VALIDATION, VolumeConfig, VolumeExamples
-from kinefuse.training.volume_run import answer_to, run_preset, train_deepfuse, volume_run
+from kinefuse.training.volume_run import VOLUME_LEARN_PRESETS, answer_to, run_preset, train_deepfuse, volume_run
 from kinefuse.training.volume_store import BuildConfig, VolumeStore, build_store, read_store
 
 ROOT: Final = Path(__file__).parents[1]
 OUT: Final = ROOT / "docs" / "results" / "deepfuse_ablation.md"
 FRAMES: Final = 6144
 TEST_FRAMES: Final = 512
-BATCH: Final = 4
-"""Frames a step; half as many as the preset's: what a small budget lacks first is steps."""
-WARM_UP: Final = 40
-"""Steps in which the rate rises; the preset's 200 would be half of this budget."""
-JUDGED_BATCH: Final = 16
+BATCH: Final = 16
 
 
 @dataclass(frozen=True)
@@ -81,7 +77,7 @@ def test_store(data: Path, folder: Path, cameras: int) -> VolumeStore:
 
 def folder_of(folder: Path, name: str, seed: int, steps: int) -> Path:
     """Return where a row's network is kept."""
-    return folder / f"{list(ROWS).index(name):02d}_seed{seed}_{steps}x{BATCH}"
+    return folder / f"{list(ROWS).index(name):02d}_seed{seed}_steps{steps}"
 
 
 def trained(name: str, seed: int, data: Path, folder: Path, rendered: Path, steps: int) -> Path:
@@ -90,9 +86,7 @@ def trained(name: str, seed: int, data: Path, folder: Path, rendered: Path, step
     out = folder_of(folder, name, seed, steps)
     weights = out / "deepfuse.safetensors"
     if not weights.exists():
-        given = {"steps": steps, "batch": BATCH, "seed": seed, "validate_every": steps, "progress": False}
-        run = run_preset("deepfuse", "compact", out, **given)
-        run = replace(run, learn=replace(run.learn, warm_up=WARM_UP))
+        run = run_preset("deepfuse", "compact", out, steps=steps, seed=seed, validate_every=steps, progress=False)
         config = volume_run(run, rendered=rendered, frames=FRAMES)
         config = replace(
             config, shape=replace(config.shape, **row.shape), vary=VolumeConfig(random_shut=row.random_shut)
@@ -109,8 +103,8 @@ def judged(weights: Path, store: VolumeStore, kept: Path) -> tuple[np.ndarray, n
         network.trunk_in_bfloat16 = True
         maker = VolumeExamples(store, VALIDATION, seed=3)
         plain, aligned = [], []
-        for number in range(len(store) // JUDGED_BATCH):
-            example = maker.batch(number, JUDGED_BATCH)
+        for number in range(len(store) // BATCH):
+            example = maker.batch(number, BATCH)
             found, true = answer_to(network, example).joints.double().numpy(), example.joints.double().numpy()
             plain.append(np.linalg.norm(found - true, axis=-1))
             aligned.append(np.linalg.norm(procrustes_aligned(found, true) - true, axis=-1))
@@ -233,19 +227,19 @@ def main() -> int:
 
 
 def _head(steps: int, seeds: int) -> str:
-    return PAGE.format(
-        steps=steps, seeds=seeds, batch=BATCH, warm_up=WARM_UP, frames=FRAMES, test=TEST_FRAMES, date=date.today()
-    )
+    learn = VOLUME_LEARN_PRESETS["compact"]
+    how = {"steps": steps, "seeds": seeds, "batch": learn.batch, "warm_up": learn.warm_up, "date": date.today()}
+    return PAGE.format(**how, frames=FRAMES, test=TEST_FRAMES)
 
 
 PAGE: Final = """# What the parts of DeepFuse are worth
 
 Mean distance from the truth, millimetres, over 22 joints, on {test} frames of test people that eight cameras see. Every
 network is the preset `compact`, trained from nothing for **{steps} steps of {batch} frames** out of the same {frames},
-the rate rising for {warm_up} steps and then falling to zero: a fixed, modest budget, far from convergence, so that
-differences tell which part helps learning early, not what a network can reach. Shipped weights, trained longer, are in
-[deepfuse.md](deepfuse.md). *Partial frames*: a camera does not see the whole person. ± is the standard deviation over
-seeds; with one seed, differences of a few per cent mean nothing. Every number by joint and seed:
+the rate rising in the first {warm_up} steps and then falling to zero: a fixed, modest budget, far from convergence, so
+that differences tell which part helps learning early, not what a network can reach. Shipped weights, trained longer,
+are in [deepfuse.md](deepfuse.md). *Partial frames*: a camera does not see the whole person. ± is the standard deviation
+over seeds; with one seed, differences of a few per cent mean nothing. Every number by joint and seed:
 [deepfuse_ablation.csv](deepfuse_ablation.csv). Made by `python tools/results_deepfuse_ablation.py --steps {steps}
 --seeds {seeds}`, {date}; the figure by `python tools/draw_deepfuse_ablation.py`.
 
