@@ -17,7 +17,7 @@ from kinefuse.recordings import Recording
 from kinefuse.study import run as module
 from kinefuse.study.cells import read_cell
 from kinefuse.study.plan import FULL
-from kinefuse.study.run import Study, estimator_folder, jobs_of, key_of, read_cells, run_study
+from kinefuse.study.run import Study, digest_of_motion, estimator_folder, jobs_of, key_of, read_cells, run_study
 
 SETTINGS = tuple(s for s in FULL if s.name in ("points-clean", "points-52.6", "mounting-18.8", "cameras-1"))
 
@@ -99,6 +99,7 @@ def test_what_is_there_is_not_computed_again(
     assert counting.count("imunet") == 0
     for a, b in zip(first, again, strict=True):
         np.testing.assert_array_equal(a.joint_error, b.joint_error)
+    asked.path(SETTINGS[0], "imunet", clips[1].name).unlink()
     asked.path(SETTINGS[1], "imunet", clips[1].name).unlink()
     assert jobs_of(asked, clips[0]) == []
     run_study(asked, clips, 1, silent)
@@ -111,6 +112,21 @@ def test_what_is_there_is_not_computed_again(
     assert counting.count("imunet") == 6
 
 
+def test_a_cell_of_an_alike_setting_is_taken(
+    tmp_path: Path, clips: list[Clip], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """IMUNet sees no points: what it said under the usual mounting is what it says under an occluded limb."""
+    usual, hidden = (tuple(s for s in FULL if s.name == name) for name in ("mounting-9.4", "occluded-limb-2"))
+    (first,) = run_study(study(tmp_path, ("imunet",), settings=usual), clips[:1], 1, silent)
+    counting = Counting(monkeypatch)
+    (taken,) = run_study(study(tmp_path, ("imunet",), settings=hidden), clips[:1], 1, silent)
+    assert counting.count("imunet") == 0
+    assert taken.setting == "occluded-limb-2"
+    np.testing.assert_array_equal(taken.geodesic, first.geodesic)
+    run_study(study(tmp_path, ("imunet",), settings=hidden, seed=1), clips[:1], 1, silent)
+    assert counting.count("imunet") == 2
+
+
 def test_keys_change_with_all_that_a_cell_depends_on(tmp_path: Path, clips: list[Clip]) -> None:
     usual = study(tmp_path)
     weights = tmp_path / "mine.safetensors"
@@ -118,7 +134,7 @@ def test_keys_change_with_all_that_a_cell_depends_on(tmp_path: Path, clips: list
 
     def key(asked: Study = usual, clip: Clip = clips[0], estimator: str = "imunet", setting: int = 0) -> str:
         module._digest_of_weights.cache_clear()
-        return key_of(asked, clip, estimator, SETTINGS[setting])
+        return key_of(asked, digest_of_motion(clip.truth), estimator, SETTINGS[setting])
 
     keys = [
         key(),
@@ -183,6 +199,9 @@ def test_a_fault_of_ours_does_not_end_the_study(
     cells = run_study(study(tmp_path, settings=SETTINGS[:1]), clips[:1], 1, silent)
     failures = {cell.estimator: cell.failure for cell in cells}
     assert failures == {"mean-pose": "", "imunet": "A fault of kinefuse (ZeroDivisionError: no reason)."}
+    monkeypatch.undo()
+    mended = run_study(study(tmp_path, settings=SETTINGS[:1]), clips[:1], 1, silent)
+    assert [cell.failure for cell in mended] == ["", ""]
 
 
 class AlmostTruth:

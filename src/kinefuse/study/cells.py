@@ -114,7 +114,7 @@ def write_cell(path: Path, cell: Cell, key: str) -> None:
 
     Parameters
     ----------
-    key : of everything that the cell depends on, see `read_cell`
+    key : of everything that the cell depends on, see `read_cell`; empty if it is to be computed again
 
     Raises
     ------
@@ -133,6 +133,15 @@ def write_cell(path: Path, cell: Cell, key: str) -> None:
         raise KinefuseError(
             f"{path}: cannot be written ({error.strerror}); free space or name another place."
         ) from error
+
+
+def has_key(path: Path, key: str) -> bool:
+    """Return whether a file holds a cell with this key; false where there is none, or it cannot be opened."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return str(stored["key"]) == key
+    except Exception:  # a half-written or foreign file, whatever is wrong with it
+        return False
 
 
 def read_cell(path: Path, key: str | None = None) -> Cell | None:

@@ -26,15 +26,17 @@ from kinefuse.metrics.compare import Comparison, compare_motions, compared_angle
 from kinefuse.motion import Motion
 from kinefuse.processes import processes
 from kinefuse.recordings import Recording
-from kinefuse.study.cells import CURVES_HZ, Cell, failed_cell, read_cell, write_cell
+from kinefuse.study.cells import CURVES_HZ, Cell, failed_cell, has_key, read_cell, write_cell
 from kinefuse.study.making import Maker, maker_of, seen_by
 from kinefuse.study.plan import (
+    FULL,
     POINTS,
     SENSORS,
     Setting,
     alike,
     is_optimiser,
     kind_of,
+    seen_of,
     sees,
     without_unseen_fault,
 )
@@ -44,6 +46,8 @@ FORMAT: Final = 1
 """Of a cell's making: one more whenever the recordings are made otherwise."""
 
 KEPT_WINDOWS: Final = 2
+
+OUR_FAULT: Final = "A fault of kinefuse"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,26 +147,60 @@ def read_cells(study: Study, windows: Sequence[Clip]) -> list[Cell]:
 
 def jobs_of(study: Study, clip: Clip, overwrite: bool = False) -> list[Job]:
     """Return the jobs of one window, without what is there already."""
+    window = digest_of_motion(clip.truth)
     tasks: dict[str, list[Task]] = {}
     for estimator in study.estimators:
         for group in alike(study.settings, estimator):
-            keys = tuple(key_of(study, clip, estimator, setting) for setting in group)
-            there = [
-                not overwrite and read_cell(study.path(setting, estimator, clip.name), key) is not None
-                for setting, key in zip(group, keys, strict=True)
-            ]
-            if not all(there):
-                tasks.setdefault(group[0].name, []).append(Task(estimator, group, keys))
+            keys = tuple(key_of(study, window, estimator, setting) for setting in group)
+            task = Task(estimator, group, keys)
+            if overwrite or not _is_done(study, clip.name, window, task):
+                tasks.setdefault(group[0].name, []).append(task)
     return [Job(study, clip, tuple(tasks[setting.name])) for setting in study.settings if setting.name in tasks]
 
 
-def key_of(study: Study, clip: Clip, estimator: str, setting: Setting) -> str:
-    """Return the digest of all that a cell depends on: version, seed, window, setting, estimator, weights."""
+def _is_done(study: Study, name: str, window: str, task: Task) -> bool:
+    """Return whether all cells of a task lie there; one of an alike setting, asked for or not, becomes those that lack.
+
+    Parameters
+    ----------
+    name, window : the window's name and digest
+    """
+    paths = [study.path(setting, task.estimator, name) for setting in task.settings]
+    lacking = [n for n, (path, key) in enumerate(zip(paths, task.keys, strict=True)) if not has_key(path, key)]
+    if not lacking:
+        return True
+    found = _alike_cell(study, name, window, task)
+    if found is None:
+        return False
+    for n in lacking:
+        write_cell(paths[n], replace(found, setting=task.settings[n].name), task.keys[n])
+    return True
+
+
+def _alike_cell(study: Study, name: str, window: str, task: Task) -> Cell | None:
+    """Return a cell that lies there under any setting that is one and the same for the task's estimator."""
+    sight = sees(task.estimator)
+    seen = seen_of(task.settings[0], sight)
+    for setting in (*task.settings, *(s for s in FULL if seen_of(s, sight) == seen)):
+        key = key_of(study, window, task.estimator, setting)
+        path = study.path(setting, task.estimator, name)
+        if has_key(path, key) and (cell := read_cell(path)) is not None:
+            return cell
+    return None
+
+
+def key_of(study: Study, window: str, estimator: str, setting: Setting) -> str:
+    """Return the digest of all that a cell depends on: version, seed, window, setting, estimator, weights.
+
+    Parameters
+    ----------
+    window : digest of its truth, `digest_of_motion`
+    """
     told = {
         "format": FORMAT,
         "kinefuse": __version__,
         "seed": study.seed,
-        "window": _digest_of_motion(clip.truth),
+        "window": window,
         "setting": asdict(setting),
         "estimator": kind_of(estimator),
         "weights": _digest_of_weights(estimator),
@@ -171,7 +209,8 @@ def key_of(study: Study, clip: Clip, estimator: str, setting: Setting) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
 
-def _digest_of_motion(motion: Motion) -> str:
+def digest_of_motion(motion: Motion) -> str:
+    """Return a digest of a motion, rounded to a millionth of its units."""
     arrays = (motion.time, motion.R_world_segment, motion.positions, motion.rest_positions, motion.shape)
     return hashlib.sha256(b"".join(np.round(array, 6).tobytes() for array in arrays)).hexdigest()
 
@@ -195,7 +234,7 @@ def _finished(work: Sequence[Job], jobs: int) -> Iterator[int]:
 
 def do(job: Job) -> int:
     """Compute and write the cells of one job; return how many."""
-    maker = _maker(_digest_of_motion(job.clip.truth), _Held(job.clip), job.study.seed)
+    maker = _maker(digest_of_motion(job.clip.truth), _Held(job.clip), job.study.seed)
     setting = job.tasks[0].settings[0]
     made: dict[str, list[Score]] = {}
     failures: dict[str, str] = {}
@@ -212,7 +251,7 @@ def do(job: Job) -> int:
             except KinefuseError as problem:
                 failures[name] = str(problem)
             except Exception as fault:  # hours of other cells must not be lost to it; the tables tell of it
-                failures[name] = f"A fault of kinefuse ({type(fault).__name__}: {fault})."
+                failures[name] = f"{OUR_FAULT} ({type(fault).__name__}: {fault})."
     for task in job.tasks:
         _write(job, task, made.get(task.estimator, []), failures.get(task.estimator, ""))
     return sum(len(task.settings) for task in job.tasks)
@@ -284,12 +323,13 @@ def score(name: str, whole: Recording, job: Job, repetition: int) -> Score:
 
 
 def _write(job: Job, task: Task, scores: Sequence[Score], failure: str) -> None:
-    """Write one task's cell under each of its settings."""
+    """Write one task's cell under each of its settings; one that failed by our fault has no key, to be tried again."""
     clip = job.clip
     told = (task.settings[0].name, task.estimator, clip.name, clip.subject, clip.activity)
     cell = failed_cell(*told, failure) if failure else cell_of(*told, scores=scores)
     for setting, key in zip(task.settings, task.keys, strict=True):
-        write_cell(job.study.path(setting, task.estimator, clip.name), replace(cell, setting=setting.name), key)
+        path = job.study.path(setting, task.estimator, clip.name)
+        write_cell(path, replace(cell, setting=setting.name), "" if failure.startswith(OUR_FAULT) else key)
 
 
 def cell_of(setting: str, estimator: str, window: str, subject: str, activity: str, *, scores: Sequence[Score]) -> Cell:
