@@ -74,6 +74,7 @@ def test_weights_of_ones_own_see_what_the_network_sees() -> None:
 def test_families() -> None:
     assert settings_of(PRESETS["full"], []) == FULL
     mounting = settings_of(PRESETS["full"], ["mounting"])
+    assert "mounting-9.4" in {setting.name for setting in settings_of(PRESETS["full"], ["faults"])}
     assert SHARED in mounting
     assert {setting.family for setting in mounting} == {"points", "mounting"}
     assert len(mounting) == 4

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from study_made_up import SETTINGS, cell, study
 
@@ -53,12 +54,34 @@ def test_only_methods_that_are_asked_for_and_have_a_result() -> None:
 
 def test_the_conclusion_counts_windows_and_says_how_it_was_ordered() -> None:
     results = Results(hard_and_easy())
-    said = next(one for one in conclusions(results, SETTINGS, []) if "is best" in one.heading)
-    assert said.heading.endswith("VideoNet is best")
+    said = next(one for one in conclusions(results, SETTINGS, []) if "has the least error" in one.heading)
+    assert said.heading.endswith("VideoNet has the least error")
     assert "(1 window)" in said.text
     assert "on the windows that both have" in said.text
     whole = Results([replace(c) for c in study()])
-    assert "both have" not in next(one for one in conclusions(whole, SETTINGS, []) if "is best" in one.heading).text
+    assert (
+        "both have"
+        not in next(one for one in conclusions(whole, SETTINGS, []) if "has the least error" in one.heading).text
+    )
+
+
+def test_a_lead_is_told_with_how_sure_it_is() -> None:
+    cells = study({"videonet": 4.0, "imunet": 6.0}, SETTINGS[:1])
+    said = next(one for one in conclusions(Results(cells), SETTINGS, []) if "has the least error" in one.heading)
+    assert "VideoNet is ahead of IMUNet by 2.0° (p < 0.001 over 3 people)." in said.text
+    chance = [*study({"videonet": 4.0}, SETTINGS[:1])]
+    rng = np.random.default_rng(0)
+    chance += [
+        replace(c, estimator="imunet", coordinate_rmse=c.coordinate_rmse * rng.uniform(0.5, 1.5)) for c in chance[:9]
+    ]
+    said = next(one for one in conclusions(Results(chance), SETTINGS, []) if "has the least error" in one.heading)
+    assert "may be chance" in said.text
+
+
+def test_who_is_best_when_something_goes_wrong() -> None:
+    said = {one.heading: one for one in conclusions(Results(study(), SETTINGS), SETTINGS, [])}
+    best = said["When something goes wrong: fusion by optimisation (tuned) throughout"]
+    assert len(best.details) == 2  # both clock offsets
 
 
 def test_what_noise_costs_is_of_the_same_windows() -> None:

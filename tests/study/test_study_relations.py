@@ -7,12 +7,13 @@ import pytest
 from study_made_up import ERRORS_DEG, SETTINGS, WINDOWS, cell, study
 
 from kinefuse.study.cells import Cell, failed_cell
-from kinefuse.study.levels import find, in_words, noise_in_words
+from kinefuse.study.conclusions import conclusions
+from kinefuse.study.levels import find, in_words, noise_in_words, with_fault
 from kinefuse.study.means import Results
 from kinefuse.study.pairs import pair_of
 from kinefuse.study.plan import FULL
 from kinefuse.study.relation import Relation, p_in_words, relation_rows
-from kinefuse.study.relations import NOISY, Claim, claims, measured, relations
+from kinefuse.study.relations import BELIEVED, NOISY, Claim, claims, measured, relations
 
 REFERENCE = find(SETTINGS, 0.0, 52.6)
 HALF = Claim("kind", "imunet", "imu-kinematics", 0.0, 52.6, 0.5)
@@ -52,6 +53,12 @@ def test_holds_up_to_its_limit_and_not_beyond(other_deg: float, holds: bool) -> 
     assert f"{other_deg:.1f}°" in relation.sentence
     assert relation.ratio == pytest.approx(6.0 / other_deg)
     assert (relation.n, relation.people, relation.windows) == (18, 3, 9)
+    numbers = relation.numbers
+    assert numbers["difference_deg"] == pytest.approx(6.0 - other_deg, rel=1e-3)
+    assert numbers["ci_low_deg"] <= numbers["difference_deg"] <= numbers["ci_high_deg"]
+    assert numbers["d_z"] < 0
+    assert numbers["difference_deg_people"] == pytest.approx(6.0 - other_deg, rel=1e-3)
+    assert relation.warning_people.startswith("Only 3 pairs")
 
 
 def test_what_was_not_run_never_holds() -> None:
@@ -116,6 +123,21 @@ def test_a_failing_assumption_is_told() -> None:
     assert "p unknown" in relation.sentence
 
 
+def test_why_a_rival_is_strong_is_told_where_a_relation_fails_only() -> None:
+    for error, told in ((6.0, True), (3.0, False)):
+        results = Results(study({"fusionnet": error, "fusion-optimisation": 5.0}))
+        said = conclusions(results, SETTINGS, relations(results, SETTINGS))
+        kind = next(one for one in said if one.heading.startswith("FusionNet against fusion by optimisation, tuned"))
+        assert ("as is believed, not tested" in kind.text) is told
+    assert set(BELIEVED) <= {claim.kind for claim in claims()}
+
+
+def test_all_sensors_and_all_cameras_are_no_fault() -> None:
+    names = {setting.name for setting in with_fault(FULL)}
+    assert not {"sensors-13", "cameras-8", "points-52.6"} & names
+    assert {"sensors-6", "cameras-4", "clock-offset-50"} <= names
+
+
 def test_missing_movements_are_left_out_on_both_sides() -> None:
     assert REFERENCE is not None
     cells = study({"imunet": 6.0, "imu-kinematics": 12.0}, SETTINGS[:1])
@@ -147,7 +169,10 @@ def test_analyses_say_what_they_found() -> None:
     noise = found["method-by-noise-of-sensors"]
     assert noise.holds is True  # errors grow in proportion, so by more degrees where they are larger
     assert "method × noise F(6, 102)" in noise.sentence
+    assert (noise.people, noise.n) == (3, 18)
+    assert np.isfinite(noise.p_people)
     assert found["lower/upper-imunet"].holds is False  # made up alike
+    assert np.isfinite(found["lower/upper-imunet"].p_people)
     assert found["lower/upper-imunet"].ratio == pytest.approx(1.0, abs=0.05)
     assert "walking" in found["activities-fusionnet"].sentence
 

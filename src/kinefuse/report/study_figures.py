@@ -13,6 +13,7 @@ from kinefuse.study.levels import (
     LEVELS_MM,
     REFERENCE,
     SIGMAS_DEG,
+    USUAL,
     find,
     in_words,
     level_mm,
@@ -221,15 +222,26 @@ def faults_figure(results: Results, settings: Sequence[Setting]) -> Figure:
     for setting in settings:
         if setting.fault and results.estimators(setting.name):
             by_fault.setdefault(setting.fault, []).append(setting)
-    panels = [_graded(results, fault, found) for fault, found in by_fault.items() if len(found) > 1]
+    usual = find(settings, *USUAL)
+    before = [usual] if usual is not None and results.estimators(usual.name) else []
+    panels = [
+        _graded(results, fault, [*([] if fault in COUNTS else before), *found])
+        for fault, found in by_fault.items()
+        if len(found) > 1
+    ]
     single = [found[0] for found in by_fault.values() if len(found) == 1]
     if single:
-        panels.append(_ungraded(results, single))
+        panels.append(_ungraded(results, [*before, *single]))
     caption = (
-        "What goes wrong outside of a laboratory, one thing at a time. Each point is of the windows that its method "
+        "What goes wrong outside of a laboratory, one thing at a time; 0 and the first bars are the same noise without "
+        "it. Each point is of the windows that its method "
         "has there; a method without a point could not work there, or was not run."
     )
     return Figure(key="faults", title="When something goes wrong", caption=caption, panels=panels)
+
+
+COUNTS: Final = ("sensors", "cameras", "lost camera")
+"""Faults whose amounts are not counted from nothing wrong, or whose points come from cameras."""
 
 
 def _graded(results: Results, fault: str, found: Sequence[Setting]) -> Panel:
@@ -249,7 +261,9 @@ def _capital(text: str) -> str:
 
 
 def _ungraded(results: Results, found: Sequence[Setting]) -> Panel:
-    by_setting = [(in_words(setting), own_cells(results, setting.name)) for setting in found]
+    by_setting = [
+        (in_words(setting) if setting.fault else "nothing wrong", own_cells(results, setting.name)) for setting in found
+    ]
     traces = []
     for method in ordered({method for _, cells in by_setting for method in cells}):
         values = np.array([mean_and_sd(mean_movement_errors(cells.get(method, [])))[0] for _, cells in by_setting])

@@ -8,6 +8,7 @@ from kinefuse.formats.table_text import write_text
 from kinefuse.metrics.compare import Row
 from kinefuse.report.markup import UNKNOWN, number
 from kinefuse.report.study_page import made_of
+from kinefuse.report.study_tables import effect_size, interval, warnings_of_people
 from kinefuse.study.cells import Cell
 from kinefuse.study.conclusions import Conclusion, conclusions
 from kinefuse.study.levels import in_words
@@ -51,7 +52,9 @@ def write_markdown(cells: Sequence[Cell], settings: Sequence[Setting], path: Pat
         "## What to conclude",
         *(_conclusion(said) for said in conclusions(results, settings, found)),
         "## Relations",
-        "Each line is on the windows that its two methods have; n: joint movements, people and windows.",
+        "Each line is on the windows that its two methods have. Difference: mean error of the first minus that of the "
+        "second over joint movements, with its 95 % interval; d: its effect size, d_z of paired tests and d of "
+        "unpaired ones; n: joint movements, people and windows. Over people: " + warnings_of_people(found),
         _relations(found),
         "## Every method under every setting",
         "Root mean square errors of joint angles in degrees: mean ± standard deviation over joints and degrees of "
@@ -100,6 +103,8 @@ def _relations(found: Sequence[Relation]) -> str:
             f"**{relation.verdict}**" if relation.holds is False else relation.verdict,
             number(relation.ratio, 2),
             number(relation.limit, 2),
+            interval(relation),
+            effect_size(relation),
             _p(relation.p),
             _p(relation.p_people),
             ", ".join(str(count or UNKNOWN) for count in (relation.n, relation.people, relation.windows)),
@@ -107,7 +112,7 @@ def _relations(found: Sequence[Relation]) -> str:
         ]
         for relation in found
     ]
-    head = ("relation", "", "ratio", "goal", "p, movements", "p, people", "n", "warning")
+    head = ("relation", "", "ratio", "goal", "difference °", "d", "p, movements", "p, people", "n", "warning")
     return markdown_table(head, rows, 2)
 
 

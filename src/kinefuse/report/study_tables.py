@@ -84,7 +84,9 @@ def _relations(found: Sequence[Relation]) -> str:
         "<p>The paper's relations and a few that are good to know. A ratio is the mean error of the first method over "
         "that of the second. The first p is paired over joint movements as in the paper, where it had to be below "
         "0.013 (0.05 over four comparisons); the second is paired over people. Neither is corrected for the number of "
-        "lines of this table. Each line is on the windows that its two methods have.</p>"
+        "lines of this table. Each line is on the windows that its two methods have. Difference: mean error of the "
+        "first minus that of the second over joint movements, with its 95 % interval; d: the difference over the "
+        f"standard deviation of differences. Over people: {text(warnings_of_people(found))}</p>"
     )
     ratios = [relation for relation in found if relation.where]
     head = [
@@ -96,6 +98,8 @@ def _relations(found: Sequence[Relation]) -> str:
         "Ratio",
         "Goal",
         "",
+        "Difference, °",
+        "d",
         "p, movements",
         "p, people",
         "n",
@@ -118,10 +122,30 @@ def _ratio_row(relation: Relation) -> list[str]:
         number(relation.ratio, 2),
         number(relation.limit, 2),
         _verdict(relation),
+        interval(relation),
+        effect_size(relation),
         _p(relation.p),
         _p(relation.p_people),
         ", ".join(str(count or UNKNOWN) for count in counts),
     ]
+
+
+def interval(relation: Relation) -> str:
+    """Return ``"-1.2 (-1.9 to -0.5)"``: the mean difference over joint movements and its 95 % interval, degrees."""
+    difference, *ends = (relation.numbers.get(f"{name}_deg") for name in ("difference", "ci_low", "ci_high"))
+    told = number(difference, 1)
+    return told if told == UNKNOWN else f"{told} ({' to '.join(number(end, 1) for end in ends)})"
+
+
+def effect_size(relation: Relation) -> str:
+    """Return d_z of a paired test, d of an unpaired one."""
+    return number(relation.numbers.get("d_z", relation.numbers.get("d")), 1)
+
+
+def warnings_of_people(found: Sequence[Relation]) -> str:
+    """Return what is doubtful in the tests over people, each sentence once."""
+    warnings = dict.fromkeys(relation.warning_people for relation in found if relation.warning_people)
+    return " ".join(warnings) or "no assumption was found to fail."
 
 
 def _analysis(relation: Relation) -> str:

@@ -6,14 +6,21 @@ from typing import Final
 
 import numpy as np
 
-from kinefuse.metrics.statistics import unpaired_t
+from kinefuse.metrics.statistics import paired_t, unpaired_t
 from kinefuse.metrics.variance import Effect, repeated_measures_anova
 from kinefuse.study.levels import REFERENCE, find, noise_in_words
 from kinefuse.study.means import Results
 from kinefuse.study.naming import title
-from kinefuse.study.pairs import by_activity, lower_and_upper, methods_by_levels, n_people
+from kinefuse.study.pairs import (
+    Crossed,
+    by_activity,
+    lower_and_upper,
+    lower_and_upper_of_people,
+    methods_by_levels,
+    n_people,
+)
 from kinefuse.study.plan import Setting
-from kinefuse.study.relation import ALPHA_SINGLE, Relation, p_in_words
+from kinefuse.study.relation import ALPHA_SINGLE, Relation, of_paired, p_in_words
 
 NETWORKS: Final = ("imunet", "videonet", "fusionnet")
 
@@ -43,29 +50,34 @@ def method_by_noise(
     if len(found) < 2 or len(methods) < 2:
         return unknown
     table = methods_by_levels(results, [setting.name for setting in found], methods)
-    return unknown if table is None else _interaction(unknown, varied, methods, *table)
+    return unknown if table is None else _interaction(unknown, varied, methods, table)
 
 
-def _interaction(unknown: Relation, varied: str, methods: Sequence[str], values: np.ndarray, windows: int) -> Relation:
-    """Return the finding of a two-way analysis of values (M, methods, levels)."""
-    method, noise, both = repeated_measures_anova(values, ("method", "noise"))
+def _interaction(unknown: Relation, varied: str, methods: Sequence[str], table: Crossed) -> Relation:
+    """Return the finding of a two-way analysis, over movements and over people."""
+    method, noise, both = repeated_measures_anova(table.movements, ("method", "noise"))
+    by_people = repeated_measures_anova(table.people, ("method", "noise"))[2]
     compared = ", ".join(title(name) for name in methods)
     return replace(
         unknown,
         holds=_found(both.p),
         p=both.p,
+        p_people=by_people.p,
         n=both.n,
-        windows=windows,
-        numbers=_effects({"method": method, "noise": noise, "interaction": both}),
+        people=by_people.n,
+        windows=table.windows,
+        numbers=_effects({"method": method, "noise": noise, "interaction": both, "interaction_people": by_people}),
         sentence=(
-            f"{compared} under {values.shape[2]} levels of noise, {windows} windows common to all: "
-            f"method {_told(method)}; noise {_told(noise)}; method × noise {_told(both)}."
+            f"{compared} under {table.people.shape[2]} levels of noise, {table.windows} windows common to all: "
+            f"method {_told(method)}; noise {_told(noise)}; method × noise {_told(both)}; over people, method × noise "
+            f"{_told(by_people)}."
         ),
         short=(
             f"Noise of the {varied} {'costs' if _found(both.p) else 'was not seen to cost'} some methods more than "
             f"others ({p_in_words(both.p)}; {compared})."
         ),
         warning=_warnings({"method": method, "noise": noise, "method × noise": both}),
+        warning_people=by_people.warning,
     )
 
 
@@ -108,6 +120,7 @@ def lower_against_upper(results: Results, settings: Sequence[Setting], estimator
         return unknown
     lower, upper = lower_and_upper(results, setting.name, estimator)
     test = unpaired_t(lower, upper)
+    people = paired_t(*lower_and_upper_of_people(results, setting.name, estimator).T)
     means = float(np.nanmean(lower)), float(np.nanmean(upper))
     better = means[0] < means[1] and bool(_found(test.p))
     return replace(
@@ -115,16 +128,27 @@ def lower_against_upper(results: Results, settings: Sequence[Setting], estimator
         holds=None if _found(test.p) is None else better,
         ratio=means[0] / means[1],
         p=test.p,
+        p_people=people.p,
         n=test.n_a + test.n_b,
-        people=n_people(results, setting.name, estimator),
+        people=people.n,
         windows=len(results.windows(setting.name, estimator)),
-        numbers={"first_deg": means[0], "second_deg": means[1], "d": test.d},
+        numbers={
+            "first_deg": means[0],
+            "second_deg": means[1],
+            "difference_deg": test.difference,
+            "ci_low_deg": test.ci_low,
+            "ci_high_deg": test.ci_high,
+            "d": test.d,
+            **of_paired(people, "_people"),
+        },
         sentence=(
             f"{title(estimator)}: {means[0]:.1f}° for legs against {means[1]:.1f}° for arms and neck "
-            f"({noise_in_words(*REFERENCE)}), {p_in_words(test.p)} over joint movements (Welch's test)."
+            f"({noise_in_words(*REFERENCE)}), {p_in_words(test.p)} over joint movements (Welch's test), "
+            f"{p_in_words(people.p)} over people (paired)."
         ),
         short=f"{title(estimator)}: {means[0]:.1f}° and {means[1]:.1f}° ({p_in_words(test.p)}).",
         warning=test.warning,
+        warning_people=people.warning,
     )
 
 
@@ -154,7 +178,8 @@ def across_activities(results: Results, settings: Sequence[Setting], estimator: 
         sentence=(
             f"{title(estimator)}: "
             + ", ".join(f"{name} {value:.1f}°" for name, value in means.items())
-            + f" ({noise_in_words(*REFERENCE)}); activity {_told(effect)}. Different people did different activities."
+            + f" ({noise_in_words(*REFERENCE)}); activity {_told(effect)}. Different people did different "
+            "activities, so there is no test over people."
         ),
         short=f"{title(estimator)}: {_extremes(means)} ({p_in_words(effect.p)}).",
         warning=effect.warning,

@@ -8,14 +8,15 @@ from typing import Final
 import numpy as np
 
 from kinefuse.evaluation.floor import MEAN_POSE
-from kinefuse.study.levels import BOTH, REFERENCE, find, in_words, is_faultless, noise_in_words
+from kinefuse.metrics.statistics import paired_t
+from kinefuse.study.levels import BOTH, REFERENCE, find, in_words, noise_in_words, with_fault
 from kinefuse.study.means import Results, people_of, standard_errors
 from kinefuse.study.naming import INPUTS, title
 from kinefuse.study.pairs import pair_of
 from kinefuse.study.plan import Setting, seen_of, sees
 from kinefuse.study.ranking import Ranked, mean_error, ranking
-from kinefuse.study.relation import Relation, p_in_words
-from kinefuse.study.relations import MOUNTINGS, NOISY, POINTS
+from kinefuse.study.relation import ALPHA_SINGLE, Relation, p_in_words
+from kinefuse.study.relations import BELIEVED, MOUNTINGS, NOISY, POINTS
 from kinefuse.study.tables import FUSED, SINGLE
 
 GOOD: Final = "good"
@@ -63,6 +64,7 @@ def conclusions(results: Results, settings: Sequence[Setting], found: Sequence[R
         *_best_for_inputs(results, settings),
         *_kinds(found),
         *_cost_of_noise(results, settings),
+        *_best_in_faults(results, settings),
         *_faults(results, settings),
         *_failures(results, settings),
         *(sure if sure[0].tone != BAD else ()),
@@ -75,9 +77,23 @@ def _most_accurate(results: Results, settings: Sequence[Setting]) -> list[Conclu
         setting = find(settings, sigma, level)
         found = ranking(results, setting.name) if setting is not None else []
         if len(found) > 1:
-            heading = f"{_capital(noise_in_words(sigma, level))}: {title(found[0].method)} is best"
-            said.append(Conclusion(PLAIN, heading, f"{_capital(_listed(found))}.{_how_ranked(found)}"))
+            heading = f"{_capital(noise_in_words(sigma, level))}: {title(found[0].method)} has the least error"
+            ahead = _ahead(results, setting.name, *(one.method for one in found[:2]))
+            said.append(Conclusion(PLAIN, heading, f"{_capital(_listed(found))}.{ahead}{_how_ranked(found)}"))
     return said
+
+
+def _ahead(results: Results, setting: str, first: str, second: str) -> str:
+    """Say how sure it is that the first of two methods is better, over people."""
+    pair = pair_of(results, setting, first, second)
+    if pair is None:
+        return ""
+    test = paired_t(*pair.people.T)
+    by_chance = "" if test.p < ALPHA_SINGLE else ", which may be chance"
+    return (
+        f" {_capital(title(first))} is ahead of {title(second)} by {-test.difference:.1f}° ({p_in_words(test.p)} over "
+        f"{test.n} people{by_chance})."
+    )
 
 
 def _how_ranked(found: Sequence[Ranked]) -> str:
@@ -114,7 +130,7 @@ def _ranked(heading: str, ranks: Mapping[str, Sequence[Ranked]]) -> Conclusion:
         return Conclusion(PLAIN, f"{heading}: {title(method)} throughout", f"{_capital(_spans(ranks))}.", details)
     most = max(best, key=lambda method: len(best[method]))
     others = "; ".join(f"{title(m)} with {', '.join(where)}" for m, where in best.items() if m != most)
-    text = f"Best is {title(most)} at {len(best[most])} of {len(ranks)} levels of noise, {others}."
+    text = f"Best is {title(most)} in {len(best[most])} of {len(ranks)} cases, {others}."
     return Conclusion(PLAIN, f"{heading}: it depends on the noise", f"{text} {_capital(_spans(ranks))}.", details)
 
 
@@ -187,7 +203,12 @@ def _summary(own: Sequence[Relation]) -> str:
     failing = "; ".join(f"{r.where}: {r.ratio:.2f}{_why_not(r)}" for r in own if not r.holds)
     ratios, windows = _from_to([r.ratio for r in own], 2), _from_to([r.windows for r in own], 0)
     found = f"The error of {first} is {ratios} times that of {second} on {windows} windows."
-    return f"{found} It does not hold with {failing}." if failing else found
+    return f"{found} It does not hold with {failing}.{_believed(own[0].kind, second)}" if failing else found
+
+
+def _believed(kind: str, rival: str) -> str:
+    why = BELIEVED.get(kind)
+    return f" What makes {rival} strong, as is believed, not tested: {why}." if why else ""
 
 
 def _why_not(relation: Relation) -> str:
@@ -228,10 +249,8 @@ def _costs(results: Results, first: Setting, last: Setting) -> dict[str, tuple[f
 def _faults(results: Results, settings: Sequence[Setting]) -> list[Conclusion]:
     """Under which faults fusion is still the best network, and where it is not."""
     cases: list[tuple[float, str]] = []
-    for setting in settings:
-        pairs = (
-            {} if is_faultless(setting) else {rival: pair_of(results, setting.name, FUSED, rival) for rival in SINGLE}
-        )
+    for setting in with_fault(settings):
+        pairs = {rival: pair_of(results, setting.name, FUSED, rival) for rival in SINGLE}
         means = {rival: pair.means for rival, pair in pairs.items() if pair is not None and np.isfinite(pair.ratio)}
         if means:
             rival, (fused, alone) = min(means.items(), key=lambda item: item[1][1] - item[1][0])
@@ -244,6 +263,13 @@ def _faults(results: Results, settings: Sequence[Setting]) -> list[Conclusion]:
     text = f"Not with {'; '.join(worse[:MOST_FAULTS])}{more}." if worse else f"It is closest with {cases[0][1]}."
     heading = f"{title(FUSED)} beats the better single network in {len(cases) - len(worse)} of {len(cases)} faults"
     return [Conclusion(BAD if worse else GOOD, heading, text, tuple(line for _, line in cases))]
+
+
+def _best_in_faults(results: Results, settings: Sequence[Setting]) -> list[Conclusion]:
+    """Of all methods, which is best under which fault."""
+    ranks = {in_words(setting): ranking(results, setting.name) for setting in with_fault(settings)}
+    compared = {where: own for where, own in ranks.items() if len(own) > 1}
+    return [_ranked("When something goes wrong", compared)] if compared else []
 
 
 def _failures(results: Results, settings: Sequence[Setting]) -> list[Conclusion]:

@@ -20,6 +20,14 @@ BOTH: Final = (9.4, 70.5)
 """The paper's Fig. 8: both are off."""
 
 
+WHOLE: Final = (("sensors", 13), ("cameras", 8))
+"""Faults and amounts that are none: with them the others of their kind are compared."""
+
+
+USUAL: Final = (9.4, 52.6)
+"""What every fault is added to."""
+
+
 def sigma_deg(setting: Setting) -> float:
     """Return the standard deviation of the mounting error per axis, degrees."""
     return float(np.rad2deg(setting.mounting_sd_rad))
@@ -33,6 +41,11 @@ def level_mm(setting: Setting) -> float | None:
 def is_faultless(setting: Setting) -> bool:
     """Return whether its only noise is the paper's: mountings and joint centres."""
     return not setting.fault
+
+
+def with_fault(settings: Sequence[Setting]) -> list[Setting]:
+    """Return the settings in which something is wrong: all sensors and the full ring of cameras are not."""
+    return [s for s in settings if s.fault and (s.fault, s.amount) not in WHOLE]
 
 
 def find(settings: Sequence[Setting], sigma: float, level: float | None) -> Setting | None:

@@ -61,19 +61,32 @@ def pair_of(results: Results, setting: str, first: str, second: str) -> Pair | N
     )
 
 
-def methods_by_levels(
-    results: Results, settings: Sequence[str], estimators: Sequence[str]
-) -> tuple[np.ndarray, int] | None:
-    """Return errors (M, methods, levels) in degrees and the number of windows, on windows common to all of them.
+@dataclass(frozen=True, kw_only=True)
+class Crossed:
+    """Errors of several methods at several levels of noise, degrees.
 
-    None where there is no such window. Movements are those of `scored.MOVEMENTS`.
+    Attributes
+    ----------
+    movements : (M, methods, levels) of each of `scored.MOVEMENTS`, mean over people
+    people : (P, methods, levels) of each person, mean over movements
+    windows : common to all of them
     """
+
+    movements: np.ndarray
+    people: np.ndarray
+    windows: int
+
+
+def methods_by_levels(results: Results, settings: Sequence[str], estimators: Sequence[str]) -> Crossed | None:
+    """Return the errors of methods under settings; None where there is no window common to all of them."""
     common = set.intersection(*(set(results.windows(setting, *estimators)) for setting in settings))
     if not common:
         return None
     windows = sorted(common)
-    table = [[mean_movement_errors(results.cells(s, e, windows)) for s in settings] for e in estimators]
-    return np.moveaxis(np.array(table), 2, 0), len(windows)
+    cells = [[results.cells(setting, name, windows) for setting in settings] for name in estimators]
+    movements = np.array([[mean_movement_errors(own) for own in row] for row in cells])
+    people = np.array([[mean_of_valid(movements_by_person(own), 1) for own in row] for row in cells])
+    return Crossed(movements=np.moveaxis(movements, 2, 0), people=np.moveaxis(people, 2, 0), windows=len(windows))
 
 
 def by_activity(results: Results, setting: str, estimator: str) -> tuple[tuple[str, ...], np.ndarray]:
@@ -88,6 +101,12 @@ def lower_and_upper(results: Results, setting: str, estimator: str) -> tuple[np.
     """Return the errors of the movements of the lower and of the upper body, (N,) degrees each."""
     errors = mean_movement_errors(results.cells(setting, estimator))
     return errors[movements_of("lower")], errors[movements_of("upper")]
+
+
+def lower_and_upper_of_people(results: Results, setting: str, estimator: str) -> np.ndarray:
+    """Return each person's mean errors of lower and upper body, (P, 2) degrees."""
+    errors = movements_by_person(results.cells(setting, estimator))
+    return np.stack([mean_of_valid(errors[:, movements_of(group)], 1) for group in ("lower", "upper")], axis=1)
 
 
 def n_people(results: Results, setting: str, estimator: str) -> int:

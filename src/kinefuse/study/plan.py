@@ -111,6 +111,9 @@ def _fault(fault: str, amount: float, family: str = "faults") -> Setting:
 SHARED: Final = _level(USUAL_LEVEL_M)
 """The paper's calibrated case, where the mountings and the points both begin: it belongs to either family."""
 
+FAULTLESS: Final = "mounting-9.4"
+"""The setting that every fault is added to: what a fault costs is told against it."""
+
 BOTH_NOISY: Final = Setting(
     name="both-9.4-70.5", family="both", mounting_sd_rad=USUAL_MOUNTING_RAD, level_m=LEVELS_M[1]
 )
@@ -181,7 +184,7 @@ def preset_called(name: str) -> Preset:
 
 
 def settings_of(preset: Preset, families: Sequence[str]) -> tuple[Setting, ...]:
-    """Return the settings of some families, of all if none is named; `SHARED` belongs to two of them.
+    """Return the settings of some families, of all if none is named; `SHARED` and `FAULTLESS` belong to two of them.
 
     Raises
     ------
@@ -197,7 +200,9 @@ def settings_of(preset: Preset, families: Sequence[str]) -> tuple[Setting, ...]:
     chosen = tuple(
         setting
         for setting in preset.settings
-        if setting.family in wanted or (setting == SHARED and wanted & {"mounting", "both"})
+        if setting.family in wanted
+        or (setting == SHARED and wanted & {"mounting", "both"})
+        or (setting.name == FAULTLESS and "faults" in wanted)
     )
     if not {setting.family for setting in chosen} & wanted:
         raise KinefuseError(f"This preset has no settings of {', '.join(sorted(wanted))}; take the preset full.")

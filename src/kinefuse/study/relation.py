@@ -32,10 +32,12 @@ class Relation:
     p : of the test at joint × degree of freedom, two-sided, not corrected; compare it with `ALPHA`
     p_people : of the same test at people
     n, people, windows : movements, people and windows that went in
-    numbers : mean errors in degrees and what else the sentence tells
+    numbers : mean errors in degrees and what else the sentence tells; the difference, its 95 % interval and effect size
+        as `of_paired` calls them
     sentence : the finding in plain words
     short : the same in a few words, for analyses
     warning : which assumption of the test fails; empty if none
+    warning_people : the same of the test at people
     """
 
     name: str
@@ -54,11 +56,30 @@ class Relation:
     sentence: str = "Not measured."
     short: str = ""
     warning: str = ""
+    warning_people: str = ""
 
     @property
     def verdict(self) -> str:
         """``"holds"``, ``"does not hold"`` or ``"not measured"``."""
         return "not measured" if self.holds is None else "holds" if self.holds else "does not hold"
+
+
+def of_paired(test: statistics.PairedTest, ending: str = "") -> dict[str, float]:
+    """Return what stands beside a p: the mean difference in degrees, its 95 % interval, effect sizes, Wilcoxon's p.
+
+    Parameters
+    ----------
+    ending : of every name, such as ``"_people"``
+    """
+    numbers = {
+        "difference_deg": test.difference,
+        "ci_low_deg": test.ci_low,
+        "ci_high_deg": test.ci_high,
+        "d_z": test.d_z,
+        "d_av": test.d_av,
+        "p_wilcoxon": test.p_wilcoxon,
+    }
+    return {f"{name}{ending}": value for name, value in numbers.items()}
 
 
 def p_in_words(p: float) -> str:
@@ -83,6 +104,7 @@ def relation_rows(relations: Iterable[Relation]) -> list[Row]:
             "windows": relation.windows,
             "sentence": relation.sentence,
             "warning": relation.warning,
+            "warning_people": relation.warning_people,
             **relation.numbers,
         }
         for relation in relations
