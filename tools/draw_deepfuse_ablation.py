@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from kinefuse.conventions import JOINTS
-from results_deepfuse_ablation import OUT, ROOT, TABLES
+from results_deepfuse_ablation import CONSTANT, OUT, ROOT, TABLES
 
 IMAGE: Final = ROOT / "docs" / "images" / "deepfuse_ablation.png"
 KINDS: Final = {"whole": "whole person seen", "partial": "partial frames"}
@@ -31,7 +31,8 @@ def read_errors(path: Path) -> Errors:
     errors: Errors = defaultdict(lambda: defaultdict(list))
     with path.open(encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            errors[row["network"], row["frames"]][row["joint"]].append(float(row["error_mm"]))
+            name = row["network"] if row["cameras"] == "8" else f"{row['network']}, {row['cameras']} cameras"
+            errors[name, row["frames"]][row["joint"]].append(float(row["error_mm"]))
     return errors
 
 
@@ -43,6 +44,8 @@ def draw_table(axes: Axes, names: list[str], errors: Errors) -> None:
         places = np.arange(len(names)) + 0.4 * number - 0.2
         bars = axes.bar(places, [one.mean() for one in seeds], 0.4, yerr=spread, label=label)
         axes.bar_label(bars, fmt="%.0f", fontsize=7)
+    mean = np.mean([errors[CONSTANT, kind][joint] for kind in KINDS for joint in JOINTS])
+    axes.axhline(mean, color="grey", linestyle="dotted", label=CONSTANT)
     axes.set_xticks(range(len(names)), [name.replace(", ", ",\n") for name in names], fontsize=7)
     axes.set_ylabel("mean error, mm")
 

@@ -6,6 +6,7 @@ Each clip's frames are kept beside the data and made again only if they are remo
 """
 
 import argparse
+import csv
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -154,21 +155,38 @@ def paper_table(scores: dict[str, list[FrameErrors]]) -> str:
     return table(("", "MPJPE mm, ours", "the paper's"), [*lines, ["gain by sensors", *gains]])
 
 
-def page(scores: dict[str, list[FrameErrors]], clips: Sequence[Clip]) -> str:
+def write_csv(scores: dict[str, list[FrameErrors]], path: Path) -> None:
+    """Write one line for each estimator, kind of frames and joint, means over people."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        out = csv.writer(file)
+        out.writerow(["estimator", "frames", "joint", "mpjpe_mm", "mpjpe_mm_sd", "count", "missing_frames"])
+        for name, own in scores.items():
+            for which in ("all", "full", "partial"):
+                whole = summary(own, which)
+                counts = whole["frames"], whole["missing_frames"]
+                rows = [{"joint": "all", **whole}, *(joint_rows(own) if which == "all" else [])]
+                for row in rows:
+                    errors = (f"{row[key]:.2f}" for key in ("mpjpe_mm", "mpjpe_mm_sd"))
+                    out.writerow([name, which, row["joint"], *errors, *counts])
+
+
+def page(scores: dict[str, list[FrameErrors]], clips: Sequence[Clip], per_person: int) -> str:
     """Return the page."""
     people = len({clip.subject for clip in clips})
     return f"""# DeepFuse on rendered silhouettes
 
-Made by `tools/results_deepfuse.py` on {date.today().isoformat()}: {people} people of the test set, {len(clips)} clips.
-{CAMERAS} cameras around a floor of 4 × 6 m film the middle {LONGEST_S:g} s of each clip at {MATTES_HZ:g} frames a
-second. The person is a body model with their bone lengths in random clothes; mattes get the faults of
-`synthesis.matte_noise`. `deepfuse` is given what the paper's has: orientations from devices whose frame in the world
-and whose mounting were calibrated; each is off by 3° in heading, 3.5° about each axis in mounting and a wobble of 1.5°.
-In the two other rows sensors are put on askew (13.5° about each axis), with noise and soft tissue, and only gyroscope
-and accelerometer are read: with *a pose held* before the clip, to 4° a segment, which tells where up is on each sensor,
-or nothing; the rest is found with the cameras. `deepfuse-vision` has weights of its own,
-which began as those of `deepfuse` without the part for orientations and went on learning without any.
-± is the standard deviation over people. A frame is partial if any camera does not see the whole person.
+Made by `python tools/results_deepfuse.py --clips {per_person}` on {date.today().isoformat()}: {people} people of the
+test set, {len(clips)} clips. {CAMERAS} cameras around a floor of 4 × 6 m film the middle {LONGEST_S:g} s of each clip
+at {MATTES_HZ:g} frames a second. The person is a body model with their bone lengths in random clothes; mattes get the
+faults of `synthesis.matte_noise`. `deepfuse` is given what the paper's has: orientations from devices whose frame in
+the world and whose mounting were calibrated; each is off by 3° in heading, 3.5° about each axis in mounting and a
+wobble of 1.5°. In the two other rows sensors are put on askew (13.5° about each axis), with noise and soft tissue, and
+only gyroscope and accelerometer are read: with *a pose held* before the clip, to 4° a segment, which tells where up is
+on each sensor, or nothing; the rest is found with the cameras. `deepfuse-vision` has weights of its own, which began as
+those of `deepfuse` without the part for orientations and went on learning without any. ± is the standard deviation over
+people. A frame is partial if any camera does not see the whole person; a line is of the people who have such frames,
+who are not the same for full and for partial ones: compare methods, not kinds of frames. All numbers:
+[deepfuse.csv](deepfuse.csv).
 
 ![What a camera sees, the truth, and both estimates](../images/deepfuse_panel.png)
 
@@ -200,7 +218,7 @@ joints of another skeleton; ours are rendered mattes of people whom training nev
 
 ![Error over training](../images/deepfuse_learning.png)
 
-*Errors of both stages on 128 frames of validation people while the shipped weights were trained.*
+*Errors of both stages on 256 frames of validation people while the shipped weights were trained.*
 """
 
 
@@ -224,7 +242,8 @@ def main() -> None:
         for score in scored(clip, estimators, folder):
             scores[score.estimator].append(score)
         print(f"{number}/{len(clips)} {clip.subject} {clip.name}", flush=True)
-    options.out.write_text(page(scores, clips), encoding="utf-8")
+    write_csv(scores, options.out.with_suffix(".csv"))
+    options.out.write_text(page(scores, clips, options.clips), encoding="utf-8")
 
 
 if __name__ == "__main__":

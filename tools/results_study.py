@@ -8,17 +8,18 @@ windows that both have; ``--without`` leaves methods out.
 """
 
 import argparse
+import json
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from kinefuse.cli.quality import versions
 from kinefuse.report.study_markdown import write_markdown
 from kinefuse.report.study_page import write_page
 from kinefuse.study.cells import Cell, read_cell
-from kinefuse.study.plan import FULL
+from kinefuse.study.plan import FULL, is_optimiser
 from kinefuse.study.tables import write_tables
 
 ROOT: Final = Path(__file__).parents[1]
@@ -36,6 +37,22 @@ def repetitions(cells: Sequence[Cell]) -> dict[str, int]:
     return {name: counts.most_common(1)[0][0] for name, counts in times.items()}
 
 
+def last_run(folder: Path) -> dict[str, Any]:
+    """Return what the last command that filled a folder told of itself; nothing if it told nothing."""
+    path = folder / "study.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def command(windows: int, times: dict[str, int]) -> str:
+    """Return the command whose cells these are; several of its kind, for some settings each, filled the folder."""
+    optimised = max((count for name, count in times.items() if is_optimiser(name)), default=1)
+    others = max((count for name, count in times.items() if not is_optimiser(name)), default=1)
+    return (
+        f"kinefuse study full --windows {windows} --repetitions {others} --optimised-repetitions {optimised}, "
+        "some settings on fewer windows, shown together by tools/results_study.py"
+    )
+
+
 def main() -> None:
     """Read the cells and write everything."""
     parser = argparse.ArgumentParser()
@@ -49,13 +66,13 @@ def main() -> None:
         parser.error(f"{asked.folder}: no cells; run kinefuse study first.")
     there = {cell.setting for cell in cells}
     settings = [setting for setting in FULL if setting.name in there]
+    times = repetitions(cells)
     told = {
         "date": date.today().isoformat(),
-        "command": "kinefuse study full --windows "
-        f"{len({cell.window for cell in cells})}, shown together by tools/results_study.py",
-        "seed": 0,
-        "repetitions": repetitions(cells),
-        "versions": versions(),
+        "command": command(len({cell.window for cell in cells}), times),
+        "seed": last_run(asked.folder).get("seed", "unknown"),
+        "repetitions": times,
+        "versions": last_run(asked.folder).get("versions", versions()),
     }
     write_markdown(cells, settings, OUT / f"{asked.name}.md", told)
     write_tables(cells, settings, OUT / asked.name)
