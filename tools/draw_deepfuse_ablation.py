@@ -44,7 +44,7 @@ def draw_table(axes: Axes, names: list[str], errors: Errors) -> None:
         places = np.arange(len(names)) + 0.4 * number - 0.2
         bars = axes.bar(places, [one.mean() for one in seeds], 0.4, yerr=spread, label=label)
         axes.bar_label(bars, fmt="%.0f", fontsize=7)
-    mean = np.mean([errors[CONSTANT, kind][joint] for kind in KINDS for joint in JOINTS])
+    mean = float(np.mean([errors[CONSTANT, kind][joint] for kind in KINDS for joint in JOINTS]))
     axes.axhline(mean, color="grey", linestyle="dotted", label=CONSTANT)
     axes.set_xticks(range(len(names)), [name.replace(", ", ",\n") for name in names], fontsize=7)
     axes.set_ylabel("mean error, mm")

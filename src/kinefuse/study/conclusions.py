@@ -76,7 +76,7 @@ def _most_accurate(results: Results, settings: Sequence[Setting]) -> list[Conclu
     for sigma, level in (REFERENCE, BOTH):
         setting = find(settings, sigma, level)
         found = ranking(results, setting.name) if setting is not None else []
-        if len(found) > 1:
+        if setting is not None and len(found) > 1:
             heading = f"{_capital(noise_in_words(sigma, level))}: {title(found[0].method)} has the least error"
             ahead = _ahead(results, setting.name, *(one.method for one in found[:2]))
             said.append(Conclusion(PLAIN, heading, f"{_capital(_listed(found))}.{ahead}{_how_ranked(found)}"))
