@@ -79,6 +79,27 @@ def write_video_trial(folder: Path, sizes: list[tuple[int, int]]) -> Path:
     return folder
 
 
+def write_silhouette_trial(folder: Path, size: tuple[int, int] = (640, 360), cameras: int = 3, frames: int = 3) -> Path:
+    """Write a trial whose cameras, calibrated at 640×360, have PNG silhouettes (width, height) of a box."""
+    recording = short_recording(cameras)
+    small = tuple(
+        replace(camera, size=(640, 360), matrix=np.diag([1 / 3, 1 / 3, 1.0]) @ camera.matrix)
+        for camera in recording.cameras
+    )
+    image = np.zeros((size[1], size[0]), dtype=np.uint8)
+    image[size[1] // 4 : -size[1] // 4, size[0] // 2 - 20 : size[0] // 2 + 20] = 255
+    source = folder.parent / f"{folder.name}_silhouettes"
+    for camera in small:
+        (source / camera.name).mkdir(parents=True)
+        for number in range(frames):
+            cv2.imwrite(str(source / camera.name / f"{number:06d}.png"), image)
+    views = tuple(
+        View(camera=camera.name, rate_hz=60.0, start_s=0.0, silhouettes=source / camera.name) for camera in small
+    )
+    write_trial(folder, replace(recording, cameras=small, views=views))
+    return folder
+
+
 def snapshot(folder: Path) -> dict[str, bytes]:
     """Return the content of all files in a folder, but caches."""
     files = (path for path in folder.rglob("*") if path.is_file() and ".kinefuse-cache" not in path.parts)

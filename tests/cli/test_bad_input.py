@@ -13,10 +13,12 @@ from cli_samples import (
     short_recording,
     snapshot,
     write_short_trial,
+    write_silhouette_trial,
     write_video_trial,
 )
 
 from kinefuse.cli import main
+from kinefuse.errors import KinefuseError
 from kinefuse.formats.trial import write_trial
 from kinefuse.recordings import JointCenters
 
@@ -114,6 +116,64 @@ def test_an_unknown_detector(tmp_path: Path, capsys: Capture) -> None:
 
 def test_an_unknown_detector_that_would_not_be_needed(trial: Path, capsys: Capture) -> None:
     assert "mediapipe" in refused_run(capsys, trial, "--detector", "mediapip")
+
+
+# ---- silhouettes
+
+
+def test_silhouettes_without_calibration(tmp_path: Path, capsys: Capture) -> None:
+    trial = write_silhouette_trial(tmp_path / "trial")
+    (trial / "calibration.toml").unlink()
+    assert "there is no calibration.toml" in refused_run(capsys, trial, "--estimator", "deepfuse")
+
+
+def test_silhouettes_of_a_camera_that_is_not_calibrated(tmp_path: Path, capsys: Capture) -> None:
+    trial = write_silhouette_trial(tmp_path / "trial")
+    (trial / "trial.toml").write_text((trial / "trial.toml").read_text().replace("cam_1", "cam_9"))
+    (trial / "silhouettes" / "cam_1").rename(trial / "silhouettes" / "cam_9")
+    message = refused_run(capsys, trial, "--estimator", "deepfuse")
+    assert "camera cam_9 is not in calibration.toml" in message
+
+
+def test_silhouettes_of_an_unexplained_size(tmp_path: Path, capsys: Capture) -> None:
+    trial = write_silhouette_trial(tmp_path / "trial", size=(360, 640))
+    message = refused_run(capsys, trial, "--estimator", "deepfuse")
+    assert "cam_1: its silhouettes are 360×640 pixels but it was calibrated at 640×360" in message
+    assert "image_scale" in message
+
+
+def test_silhouettes_of_a_size_that_contradicts_what_is_given(tmp_path: Path, capsys: Capture) -> None:
+    trial = write_silhouette_trial(tmp_path / "trial", size=(320, 180))
+    path = trial / "trial.toml"
+    path.write_text(path.read_text().replace("rate_hz", "image_scale = 1.0\nrate_hz"))
+    assert "does not fit image_scale = 1 " in refused_run(capsys, trial, "--estimator", "deepfuse")
+
+
+def test_silhouettes_whose_numbers_appear_twice(tmp_path: Path, capsys: Capture) -> None:
+    trial = write_silhouette_trial(tmp_path / "trial")
+    shutil.copy(trial / "silhouettes" / "cam_2" / "000001.png", trial / "silhouettes" / "cam_2" / "1.png")
+    assert "frame 1 appears twice" in refused_run(capsys, trial, "--estimator", "deepfuse")
+
+
+def test_silhouettes_of_one_camera_only(tmp_path: Path, capsys: Capture) -> None:
+    trial = write_silhouette_trial(tmp_path / "trial", cameras=1)
+    assert "Only camera cam_1 has a video, keypoints or silhouettes" in refused_run(
+        capsys, trial, "--estimator", "deepfuse"
+    )
+
+
+def test_silhouettes_with_one_video_are_enough(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One camera has a reference video too: nobody is sought in it, and DeepFuse looks at the silhouettes."""
+
+    def found_nobody(*_: object) -> None:
+        raise KinefuseError("The silhouettes were looked at.")
+
+    trial = write_silhouette_trial(tmp_path / "trial")
+    draw_video(trial / "videos" / "cam_1.mp4", (640, 360))
+    monkeypatch.setattr("kinefuse.estimators.deepfuse.found_performer", found_nobody)
+    assert refused_run(capsys, trial, "--estimator", "deepfuse") == "The silhouettes were looked at."
 
 
 # ---- numbers

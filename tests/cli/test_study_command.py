@@ -8,6 +8,7 @@ from cli_samples import refused
 from evaluation_examples import prepared_clips, write_example
 
 from kinefuse.cli import main
+from kinefuse.cli.study import _estimators
 from kinefuse.synthesis.prepared import write_prepared
 
 Capture = pytest.CaptureFixture[str]
@@ -35,6 +36,14 @@ def test_quick_on_a_tiny_file_and_again(motion: Path, tmp_path: Path, capsys: Ca
     assert main(command) == 0
     assert {path: path.stat().st_mtime_ns for path in cells} == before
     assert "written to" in capsys.readouterr().out
+
+
+def test_presets_that_take_the_method_apart_run_only_if_named() -> None:
+    named = ["fusion-optimisation:calibrated", "fusion-optimisation:frames"]
+    usual, _ = _estimators(None)
+    assert "fusion-optimisation" in usual
+    assert not set(named) & set(usual)
+    assert _estimators(named) == (tuple(named), [])
 
 
 def test_one_family(motion: Path, tmp_path: Path) -> None:

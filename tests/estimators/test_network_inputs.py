@@ -190,6 +190,20 @@ def test_no_sensor_is_one_sentence() -> None:
         usable_sensors([sensor("hand_l")], "imunet")
 
 
+def test_an_orientation_alone_is_enough_for_some() -> None:
+    nothing, turns = np.full((400, 3), np.nan), np.tile(np.eye(3), (400, 1, 1))
+    blind = sensor("head", specific_force=nothing, angular_rate=nothing, R_ref_sensor=turns)
+    mute = sensor("pelvis", specific_force=nothing, angular_rate=nothing)
+    worn = usable_sensors([blind, mute], "deepfuse", orientation_is_enough=True)
+    assert [imu.name for imu in worn.sensors] == ["head"]
+    assert any("pelvis are not used" in note for note in worn.notes)
+    assert not any("derived" in note for note in worn.notes)
+    with pytest.raises(KinefuseError, match="with specific force, and angular rate or orientation, on"):
+        usable_sensors([blind], "imunet")
+    with pytest.raises(KinefuseError, match="with orientation, or specific force and angular rate, on"):
+        usable_sensors([mute], "deepfuse", orientation_is_enough=True)
+
+
 def test_times_that_all_sensors_have() -> None:
     time = common_times([sensor(), sensor("head", start=0.5, rate_hz=60.0)], "imunet")
     assert time[0] == 0.5

@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kinefuse.errors import KinefuseError
-from kinefuse.formats.image_mapping import ImageMapping, bars_are_blank, letterbox_mapping, map_image, scaled_mapping
+from kinefuse.formats.image_mapping import (
+    ImageMapping,
+    bars_are_blank,
+    contradicts,
+    letterbox_mapping,
+    map_image,
+    scaled_mapping,
+)
 from kinefuse.formats.videos import read_first_frame
 from kinefuse.recordings import Camera, View
 
@@ -43,9 +50,34 @@ def test_same_size_is_the_identity() -> None:
 
 def test_what_is_given_is_used() -> None:
     view = View(camera="c", image_scale=0.4, image_offset_px=(3.0, 4.0))
-    mapping, findings = map_image(camera((640, 480)), view, (123, 77))
+    mapping, findings = map_image(camera((640, 480)), view, (262, 200))
     assert mapping == ImageMapping(0.4, (3.0, 4.0))
     assert findings == []
+
+
+@pytest.mark.parametrize(
+    ("scale", "offset", "file", "wrong"),
+    [
+        (1.0, (0.0, 0.0), (1920, 1080), False),
+        (1.0, (0.0, 0.0), (1920, 1088), False),  # padded below, as encoders do
+        (1.0, (0.0, 0.0), (640, 360), True),  # a scaled copy
+        (1.0, (0.0, 0.0), (640, 480), True),  # a ninth of the image at most
+        (1 / 3, (0.0, 0.0), (1920, 1080), True),
+        (1 / 3, (0.0, 60.0), (640, 480), False),  # between even bars
+        (1.0, (-200.0, -100.0), (960, 540), False),  # a crop, of the same shape by chance
+        (1.0, (5000.0, 0.0), (1920, 1080), True),  # nothing of the image is in the file
+    ],
+)
+def test_a_given_mapping_that_the_size_contradicts(
+    scale: float, offset: tuple[float, float], file: tuple[int, int], wrong: bool
+) -> None:
+    assert contradicts(ImageMapping(scale, offset), (1920, 1080), file) == wrong
+
+
+def test_a_contradiction_is_one_sentence() -> None:
+    view = View(camera="c", image_scale=1.0)
+    with pytest.raises(KinefuseError, match=r"its silhouettes are 640×360 pixels, which does not fit image_scale = 1 "):
+        map_image(camera((1920, 1080)), view, (640, 360), kind="silhouettes")
 
 
 def test_half_size_keeps_corners_together() -> None:

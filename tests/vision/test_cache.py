@@ -1,6 +1,7 @@
 """Detections on disk."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,16 @@ def test_round_trip(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found.confidence, told.confidence)
         assert (found.size, found.rate_hz) == (told.size, told.rate_hz)
         assert (found.mattes is None) == (told.mattes is None)
+        assert found.gaps is None
     assert not list((tmp_path / FOLDER).glob("*.part"))
+
+
+def test_gaps_are_kept(tmp_path: Path) -> None:
+    gaps = np.array([False, True, True, False])
+    found = read_detections(DetectionCache(tmp_path).store("cam", "key", replace(detections(mattes=True), gaps=gaps)))
+    assert found is not None
+    assert found.gaps is not None
+    np.testing.assert_array_equal(found.gaps, gaps)
 
 
 def test_what_was_not_stored_or_is_torn_is_not_there(tmp_path: Path) -> None:

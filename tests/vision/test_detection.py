@@ -124,6 +124,52 @@ def test_a_camera_that_sees_only_somebody_else_is_left_out(tmp_path: Path) -> No
     assert any(f.about == "camera cam_2" and "somebody else" in f.text for f in findings)
 
 
+def test_mattes_of_somebody_else_are_gaps(tmp_path: Path, brightest: type[BrightestDetector]) -> None:
+    """From frame 3 on one camera shows only a bystander, near the person: keypoints and mattes there are left out."""
+    recording = film(tmp_path, camera_ring(4))
+    frames = blank_frames(FRAMES, (960, 540))
+    for number, frame in enumerate(frames):
+        if number < 3:
+            draw_person(frame, recording.cameras[2], standing_at(number))
+        else:
+            frame[75:335, 437:453] = 255  # 100 pixels from the person, where the camera looks again
+    write_video(tmp_path / "cam_2.mp4", frames)
+    for _ in range(2):  # the second time from the cache
+        found, findings = detect_recording(recording, "brightest", mattes=True)
+        assert any(f.about == "camera cam_2" and "these were left out" in f.text for f in findings)
+        keypoints, mattes = found.views[2].keypoints, person_mattes(found.cameras[2], found.views[2])
+        assert keypoints is not None
+        assert np.isnan(keypoints.pixels[3:]).all()
+        assert mattes.gaps is not None
+        assert mattes.gaps.tolist() == [False, False, False, True, True, True]
+        assert mattes.frames(0, 3).any(axis=(1, 2)).all()
+        assert not mattes.frames(3).any()
+        assert person_mattes(found.cameras[1], found.views[1]).gaps is None
+    assert brightest.images == 5 * FRAMES
+
+
+def test_silhouettes_of_another_size_than_the_video_keep_their_mapping(tmp_path: Path) -> None:
+    """Calibrated at 1920×1080, videos of 960×540, silhouettes of 640×360: each has a scale of its own."""
+    recording = film(tmp_path, camera_ring(2))
+    views = []
+    for camera, view in zip(recording.cameras, recording.views, strict=True):
+        folder = tmp_path / "silhouettes" / camera.name
+        folder.mkdir(parents=True)
+        for number in range(FRAMES):
+            matte = np.zeros((360, 640), dtype=np.uint8)
+            x, y = np.rint(project(camera, above(standing_at(number), 0.95)) / 3).astype(int)
+            matte[y - 20 : y + 20, x - 10 : x + 10] = 255
+            cv2.imwrite(str(folder / f"{number}.png"), matte)
+        views.append(replace(view, silhouettes=folder))
+    found, _ = detect_recording(replace(recording, views=tuple(views)), "brightest")
+    for camera, view in zip(found.cameras, found.views, strict=True):
+        assert hip_error_px(found, view) < 12
+        mattes = person_mattes(camera, view)
+        assert mattes.mapping.scale == pytest.approx(1 / 3)
+        assert mattes.at(0, project(camera, above(standing_at(0), 0.95))[None]).all()
+        assert view.image_scale is None
+
+
 def test_second_run_does_not_detect(tmp_path: Path, brightest: type[BrightestDetector]) -> None:
     """Also where a camera had to look again."""
     recording = film(tmp_path, camera_ring(3), bystander="cam_1")

@@ -153,9 +153,11 @@ def prepare(
 
     findings = check_imus(recording.imus)
     to_measure = recording.joint_centers is None and len(seeing_views(recording)) >= 2
-    if to_measure or mattes:
+    if to_measure or (mattes and _must_look(recording)):
         recording, detected = _detect(recording, detector, progress, mattes)
         findings = [*detected, *findings]
+    elif mattes:
+        recording = with_rates(recording)
     if not to_measure:
         require_human_size(recording.joint_centers, "the file's header")
         recording, worn = put_on_clock(recording)
@@ -171,11 +173,11 @@ def prepare(
 
 def require_two_views(recording: Recording) -> None:
     """Raise a `KinefuseError` if a single camera is all there is: it measures nothing in 3-D."""
-    seeing = seeing_views(recording)
-    if len(seeing) == 1 and recording.joint_centers is None and not recording.imus:
+    showing = [view for view in recording.views if _sees(view) or view.silhouettes is not None]
+    if len(showing) == 1 and recording.joint_centers is None and not recording.imus:
         raise KinefuseError(
-            f"Only camera {seeing[0].camera} has a video or keypoints, but measuring in 3-D takes at least two "
-            "calibrated cameras; add another one, IMUs or joint centres."
+            f"Only camera {showing[0].camera} has a video, keypoints or silhouettes, but measuring in 3-D takes at "
+            "least two calibrated cameras; add another one, IMUs or joint centres."
         )
 
 
@@ -209,7 +211,17 @@ def _extent_m(points: JointCenters) -> float:
 
 def seeing_views(recording: Recording) -> list[View]:
     """Return the views that have a video or keypoints."""
-    return [view for view in recording.views if view.video is not None or view.keypoints is not None]
+    return [view for view in recording.views if _sees(view)]
+
+
+def _sees(view: View) -> bool:
+    return view.video is not None or view.keypoints is not None
+
+
+def _must_look(recording: Recording) -> bool:
+    """Return whether a trial's videos tell something beside its silhouettes: a single one does not."""
+    seeing = seeing_views(recording)
+    return len(seeing) >= 2 or any(view.video is not None and view.silhouettes is None for view in seeing)
 
 
 def _left_out(recording: Recording) -> list[Finding]:

@@ -15,7 +15,7 @@ MATERIAL: Final = Path("motion.npz")
 
 
 def study(
-    preset: Annotated[str, typer.Argument(metavar="PRESET", help="quick, minutes, or full, which takes a night.")],
+    preset: Annotated[str, typer.Argument(metavar="PRESET", help="quick, minutes, or full, two days of one core.")],
     material: Annotated[
         list[Path] | None,
         typer.Argument(metavar="[MOTION_OR_TRIAL...]", help="As for evaluate; motion.npz if left out."),
@@ -88,7 +88,7 @@ def _estimators(asked: Sequence[str] | None) -> tuple[tuple[str, ...], list[str]
     from kinefuse.errors import KinefuseError
     from kinefuse.estimators.registry import NEEDS_SILHOUETTES, base_name
     from kinefuse.evaluation.judging import require_estimators
-    from kinefuse.study.plan import SIGHT
+    from kinefuse.study.plan import IF_ASKED, SIGHT
 
     if asked:
         require_estimators(asked)
@@ -99,7 +99,7 @@ def _estimators(asked: Sequence[str] | None) -> tuple[tuple[str, ...], list[str]
             )
         return tuple(dict.fromkeys(asked)), []
     there, lines = [], []
-    for name in SIGHT:
+    for name in (name for name in SIGHT if name not in IF_ASKED):
         try:
             require_estimators([name])
             there.append(name)

@@ -35,8 +35,17 @@ class Worn:
     notes: tuple[str, ...]
 
 
-def usable_sensors(imus: Sequence[Imu], estimator: str, poses: Sequence[HeldPose] = ()) -> Worn:
+def usable_sensors(
+    imus: Sequence[Imu], estimator: str, poses: Sequence[HeldPose] = (), orientation_is_enough: bool = False
+) -> Worn:
     """Choose one sensor for each of the 13 sites, and find how it is mounted if a pose was held.
+
+    Parameters
+    ----------
+    imus
+    estimator : name of who asks, for the sentence
+    poses
+    orientation_is_enough : whether a sensor may do without specific force if its device tells its orientation
 
     Raises
     ------
@@ -44,18 +53,19 @@ def usable_sensors(imus: Sequence[Imu], estimator: str, poses: Sequence[HeldPose
         If none can be used.
     """
     by_site = {site: [imu for imu in imus if imu.segment == site] for site in IMU_SITES}
-    able = {site: [imu for imu in there if has_signals(imu)] for site, there in by_site.items()}
+    mute = [i for there in by_site.values() for i in there if not _is_able(i, orientation_is_enough)]
+    able = {site: [i for i in there if _is_able(i, orientation_is_enough)] for site, there in by_site.items()}
     chosen = tuple(there[0] for there in able.values() if there)
     if not chosen:
         raise KinefuseError(
-            f"{estimator} needs inertial sensors with specific force, and angular rate or orientation, on at least one "
-            f"of {', '.join(IMU_SITES)}; this recording has {'none' if not imus else f'{len(imus)} others'}."
+            f"{estimator} needs inertial sensors with {_signals(orientation_is_enough)}, on at least one of "
+            f"{', '.join(IMU_SITES)}; this recording has {'none' if not imus else f'{len(imus)} others'}."
         )
     notes = [
         _left_out([i for i in imus if i.segment not in IMU_SITES], "their segments are none of the 13 sites"),
-        _left_out([i for there in by_site.values() for i in there if not has_signals(i)], "their signals are missing"),
+        _left_out(mute, "their signals are missing"),
         _left_out([i for there in able.values() for i in there[1:]], "another one is on the same segment"),
-        _derived([i for i in chosen if not has_rate(i)]),
+        _derived([i for i in chosen if not has_rate(i) and not orientation_is_enough]),
         _not_worn(chosen),
     ]
     mounted, told = _mounted(chosen, poses)
@@ -65,8 +75,22 @@ def usable_sensors(imus: Sequence[Imu], estimator: str, poses: Sequence[HeldPose
 def has_signals(imu: Imu) -> bool:
     """Return true if a sensor has specific force, and angular rate or at least its orientation."""
     force = np.isfinite(imu.specific_force).all(-1).sum() > 1
-    turned = imu.R_ref_sensor is not None and np.isfinite(imu.R_ref_sensor).all((1, 2)).sum() > 1
-    return bool(force and (has_rate(imu) or turned))
+    return bool(force and (has_rate(imu) or has_orientation(imu)))
+
+
+def has_orientation(imu: Imu) -> bool:
+    """Return true if a sensor's device tells its orientation, at two times at least."""
+    return imu.R_ref_sensor is not None and bool(np.isfinite(imu.R_ref_sensor).all((1, 2)).sum() > 1)
+
+
+def _is_able(imu: Imu, orientation_is_enough: bool) -> bool:
+    return has_signals(imu) or (orientation_is_enough and has_orientation(imu))
+
+
+def _signals(orientation_is_enough: bool) -> str:
+    if orientation_is_enough:
+        return "orientation, or specific force and angular rate"
+    return "specific force, and angular rate or orientation"
 
 
 def _left_out(imus: Sequence[Imu], why: str) -> str:

@@ -7,10 +7,11 @@ from typing import Final
 import numpy as np
 
 from kinefuse.errors import KinefuseError
-from kinefuse.recordings import Camera, Recording, View
+from kinefuse.recordings import Camera, Finding, Recording, View
 from kinefuse.vision.detection import SAME_LENGTH_FRAMES, detect_recording
-from kinefuse.vision.mattes import Mattes, person_mattes
+from kinefuse.vision.mattes import Mattes, person_mattes, smallest_number
 from kinefuse.vision.synchrony import SAME_FRAME, estimate_start_offsets
+from kinefuse.vision.volumes import CHANNELS
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Silhouettes:
     cameras : V calibrated cameras
     mattes : of each
     time : (T,) seconds, the frames of the fastest camera while at least two of them run
-    rows : (T, V) which matte of a camera is nearest to a time, -1 where it has none
+    rows : (T, V) which matte of a camera is nearest to a time, -1 where it has none, or a gap
     notes : sentences for the user
     """
 
@@ -51,12 +52,13 @@ def silhouettes_of(recording: Recording, estimator: str) -> Silhouettes:
         than the calibration says, or the cameras' clocks or rates are not known.
     """
     views = _with_something_to_see(recording, estimator)
-    notes: list[str] = []
+    notes = _left_out(recording, views, estimator)
     if any(view.silhouettes is None for view in views):
         seen, findings = detect_recording(replace(recording, views=tuple(views)), mattes=True)
-        views, notes = list(seen.views), [found.text for found in findings if found.level != "info"]
+        views, notes = list(seen.views), [*notes, *map(_sentence, _worth_saying(findings))]
     cameras = tuple(recording.camera(view.camera) for view in views)
-    mattes = tuple(person_mattes(camera, view) for camera, view in zip(cameras, views, strict=True))
+    mattes = _mattes(cameras, views)
+    notes += [_sentence(found) for matte in mattes for found in _worth_saying(matte.findings)]
     views = _placed(cameras, [_with_rate(view) for view in views], mattes, estimator)
     time = _grid(views, mattes)
     rows = np.stack([_rows(view, len(matte), time) for view, matte in zip(views, mattes, strict=True)], axis=1)
@@ -64,7 +66,36 @@ def silhouettes_of(recording: Recording, estimator: str) -> Silhouettes:
         raise KinefuseError(
             "No two cameras record at the same time: check start_s and rate_hz of the cameras in trial.toml."
         )
-    return Silhouettes(cameras, mattes, time, rows, tuple(notes))
+    notes += _cut(views, mattes)
+    return Silhouettes(cameras, mattes, time, _without_gaps(rows, mattes), tuple(notes))
+
+
+def _mattes(cameras: Sequence[Camera], views: Sequence[View]) -> tuple[Mattes, ...]:
+    """Return the mattes of each camera; the smallest number of all images is the first frame, as in OpenPose files."""
+    numbers = [number for number in map(smallest_number, views) if number is not None]
+    first = min(numbers, default=None)
+    return tuple(person_mattes(camera, view, first) for camera, view in zip(cameras, views, strict=True))
+
+
+def _worth_saying(findings: Sequence[Finding]) -> list[Finding]:
+    return [found for found in findings if found.level != "info"]
+
+
+def _sentence(found: Finding) -> str:
+    return f"{found.about[:1].upper()}{found.about[1:]}: {found.text}"
+
+
+def _left_out(recording: Recording, views: Sequence[View], estimator: str) -> list[str]:
+    """Say which cameras show no silhouette, and that volumes have no place for more than eight."""
+    used = {view.camera for view in views}
+    others = [view.camera for view in recording.views if view.camera not in used]
+    notes = [f"{estimator} does not use cameras with keypoints only: {', '.join(others)}."] if others else []
+    if len(views) > CHANNELS:
+        notes.append(
+            f"{estimator} looks at {CHANNELS} cameras at a time: of these {len(views)}, those whose directions lie "
+            "worst around the person are left out of each frame."
+        )
+    return notes
 
 
 def _with_something_to_see(recording: Recording, estimator: str) -> list[View]:
@@ -119,11 +150,28 @@ def _start(view: View) -> float:
     return view.start_s
 
 
+def _ends(views: Sequence[View], mattes: Sequence[Mattes]) -> tuple[list[float], list[float]]:
+    """Return when cameras start and when they end, in seconds, each in order."""
+    stops = [_start(view) + (len(matte) - 1) / _rate(view) for view, matte in zip(views, mattes, strict=True)]
+    return sorted(map(_start, views)), sorted(stops)
+
+
+def _cut(views: Sequence[View], mattes: Sequence[Mattes]) -> list[str]:
+    """Say how much time is left out because a single camera ran."""
+    starts, stops = _ends(views, mattes)
+    before, after = starts[1] - starts[0], stops[-1] - stops[-2]
+    if (before + after) * max(map(_rate, views)) < 1 - SAME_FRAME:
+        return []
+    return [
+        f"The first {before:.2f} s and the last {after:.2f} s, in which a single camera ran, are left out; check "
+        "start_s of the cameras in trial.toml if they ran together."
+    ]
+
+
 def _grid(views: Sequence[View], mattes: Sequence[Mattes]) -> np.ndarray:
     """Return the frame times (T,) of the fastest camera during which at least two cameras run."""
-    lengths = [(len(matte) - 1) / _rate(view) for view, matte in zip(views, mattes, strict=True)]
-    first = sorted(map(_start, views))[1]
-    last = sorted(_start(view) + length for view, length in zip(views, lengths, strict=True))[-2]
+    starts, stops = _ends(views, mattes)
+    first, last = starts[1], stops[-2]
     fastest = max(views, key=_rate)
     low = int(np.ceil((first - _start(fastest)) * _rate(fastest) - SAME_FRAME))
     high = int(np.floor((last - _start(fastest)) * _rate(fastest) + SAME_FRAME))
@@ -134,3 +182,10 @@ def _rows(view: View, frames: int, time: np.ndarray) -> np.ndarray:
     """Return the frame (T,) of a view that is nearest to each time; -1 before its first and after its last."""
     nearest = np.rint((time - _start(view)) * _rate(view)).astype(int)
     return np.where((nearest >= 0) & (nearest < frames), nearest, -1)
+
+
+def _without_gaps(rows: np.ndarray, mattes: Sequence[Mattes]) -> np.ndarray:
+    """Return `rows` (T, V) with -1 where the frame of a camera is a gap."""
+    gaps = [np.zeros(len(matte), dtype=bool) if matte.gaps is None else matte.gaps for matte in mattes]
+    missing = np.stack([gap[column] for gap, column in zip(gaps, rows.T, strict=True)], axis=1)
+    return np.where(missing, -1, rows)

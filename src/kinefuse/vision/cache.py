@@ -34,6 +34,7 @@ class VideoDetections:
     pixels : (T, P, 26, 2), NaN where not seen
     confidence : (T, P, 26), 0 where not seen
     mattes : (T, H, ceil(W / 8)) uint8, packed at `mattes.matte_size`, or None
+    gaps : (T,) true where a matte was left out because it is somebody else's; None for nowhere
     """
 
     size: tuple[int, int]
@@ -41,6 +42,7 @@ class VideoDetections:
     pixels: np.ndarray
     confidence: np.ndarray
     mattes: np.ndarray | None = None
+    gaps: np.ndarray | None = None
 
 
 def detection_key(
@@ -126,7 +128,8 @@ def _to_arrays(detections: VideoDetections) -> dict[str, np.ndarray]:
         "pixels": detections.pixels.astype(np.float32),
         "confidence": detections.confidence.astype(np.float32),
     }
-    return arrays if detections.mattes is None else {**arrays, "mattes": detections.mattes}
+    optional = {"mattes": detections.mattes, "gaps": detections.gaps}
+    return arrays | {name: values for name, values in optional.items() if values is not None}
 
 
 def _from_arrays(arrays: dict[str, np.ndarray]) -> VideoDetections:
@@ -141,4 +144,5 @@ def _from_arrays(arrays: dict[str, np.ndarray]) -> VideoDetections:
         pixels=pixels,
         confidence=confidence,
         mattes=arrays.get("mattes"),
+        gaps=arrays.get("gaps"),
     )

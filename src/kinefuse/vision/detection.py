@@ -6,6 +6,7 @@ looks again where the others place the person, and exchanged sides are put right
 """
 
 import atexit
+import hashlib
 import shutil
 import tempfile
 import threading
@@ -105,6 +106,16 @@ class _Runner:
                 return _Seen(detections=found, stored=self.cache.path(job.name, key))
         return None
 
+    def leave_out(self, job: _Job, seen: _Seen, frames: np.ndarray) -> _Seen:
+        """Return a pass whose mattes are gaps in some frames (T,), kept as a file of its own."""
+        mattes = seen.detections.mattes
+        if mattes is None or seen.stored is None or self.cache is None or not frames.any():
+            return seen
+        blank = np.where(frames[:, None, None], np.uint8(0), mattes)
+        detections = replace(seen.detections, mattes=blank, gaps=frames)
+        key = hashlib.sha256(seen.stored.name.encode() + np.packbits(frames).tobytes()).hexdigest()[:16]
+        return _Seen(detections=detections, stored=self.cache.store(job.name, key, detections))
+
     def _key(self, job: _Job, region: np.ndarray | None, mattes: bool) -> str:
         options = f"{DETECTION_SIDE_PX} {MATTE_SIDE_PX}"
         return detection_key(job.video, self.detector, detector_version(self.detector), mattes, region, options)
@@ -143,7 +154,8 @@ def detect_recording(
     Returns
     -------
     The recording with `View.keypoints` (one person, 26 points), `View.rate_hz`, `View.image_scale` and
-    `View.image_offset_px` filled in, with `View.silhouettes` if mattes were made; and what was found.
+    `View.image_offset_px` filled in, with `View.silhouettes` if mattes were made; and what was found. Scale and offset
+    of a view with silhouettes of its own stay as they are: these may be of another size than its video.
 
     Raises
     ------
@@ -276,7 +288,7 @@ def _look_again(
 ) -> tuple[list[ViewTrack], list[_Seen]]:
     """Let cameras that follow somebody else look again, only where the others place the person.
 
-    What still disagrees afterwards is somebody else, and is removed.
+    What still disagrees afterwards is somebody else, and is removed: keypoints, and mattes where there are any.
     """
     strays = find_strays(tracks)
     again = [v for v, stray in enumerate(strays) if stray.any()]
@@ -296,7 +308,7 @@ def _look_again(
         tracks[v], seen[v] = _track(jobs[v], person), s
     left = find_strays(tracks)
     for v in again:
-        tracks[v] = _without(tracks[v], left[v])
+        tracks[v], seen[v] = _without(tracks[v], left[v]), runner.leave_out(jobs[v], seen[v], left[v])
         findings.append(_stray_finding(before[v].camera.name, int(strays[v].sum()), int(left[v].sum()), len(left[v])))
     return tracks, seen
 
@@ -367,14 +379,13 @@ def _sides_finding(camera: str, half: str, wrong: int, frames: int) -> Finding:
 
 
 def _to_view(job: _Job, track: ViewTrack, seen: _Seen) -> View:
-    """Return the view with what was found; keypoints and silhouettes that it had already are kept."""
+    """Return the view with what was found; keypoints and silhouettes that it had already are kept.
+
+    So are image scale and offset beside silhouettes: what was found is the video's, whose size need not be theirs.
+    """
     detected = Keypoints(names=KEYPOINTS, pixels=track.pixels[:, None], confidence=track.confidence[:, None])
+    view = replace(job.view, keypoints=job.view.keypoints or detected, rate_hz=job.rate_hz)
+    if view.silhouettes is not None:
+        return view
     made = seen.stored if seen.detections.mattes is not None else None
-    return replace(
-        job.view,
-        keypoints=job.view.keypoints or detected,
-        rate_hz=job.rate_hz,
-        silhouettes=job.view.silhouettes or made,
-        image_scale=job.mapping.scale,
-        image_offset_px=job.mapping.offset,
-    )
+    return replace(view, silhouettes=made, image_scale=job.mapping.scale, image_offset_px=job.mapping.offset)
