@@ -7,6 +7,7 @@ a step that adds something returns a new object (`dataclasses.replace`). Missing
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -241,6 +242,27 @@ class HeldPose:
         _expect(self.end_s > self.start_s, "held pose: end_s must be later than start_s.")
 
 
+HINGE_JOINTS: Final = ("knee_l", "knee_r", "elbow_l", "elbow_r")
+"""Joints that are nearly hinges."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HingeMovement:
+    """A joint of `HINGE_JOINTS` bent and stretched again and again, for functional calibration.
+
+    An elbow bends with the palm turned as in the held pose: the forearm turns about its own axis, too.
+    """
+
+    joint: str
+    start_s: float
+    end_s: float
+
+    def __post_init__(self) -> None:
+        known = self.joint in HINGE_JOINTS
+        _expect(known, f"movement: joint must be one of {', '.join(HINGE_JOINTS)}, got {self.joint!r}.")
+        _expect(self.end_s > self.start_s, "movement: end_s must be later than start_s.")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recording:
     """One trial. Every part is optional, but not all of them at once (`Recording.is_empty`).
@@ -251,6 +273,7 @@ class Recording:
     views : what the cameras recorded
     joint_centers : 3-D points, measured by another tool or triangulated by `kinefuse.vision`
     imus, poses
+    movements : at most one a joint
     folder : where the trial lies on disk, for caches; None for a recording that was made in memory
     """
 
@@ -260,12 +283,14 @@ class Recording:
     joint_centers: JointCenters | None = None
     imus: tuple[Imu, ...] = ()
     poses: tuple[HeldPose, ...] = ()
+    movements: tuple[HingeMovement, ...] = ()
     folder: Path | None = None
 
     def __post_init__(self) -> None:
         _expect_unique("camera", [camera.name for camera in self.cameras])
         _expect_unique("view of camera", [view.camera for view in self.views])
         _expect_unique("IMU", [imu.name for imu in self.imus])
+        _expect_unique("movement of", [movement.joint for movement in self.movements])
         calibrated = {camera.name for camera in self.cameras}
         for view in self.views:
             _expect(

@@ -10,12 +10,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from examples import joint_center_recording, sensor_recording, swinging_motion, video_recording, with_points
+from examples import (
+    joint_center_recording,
+    motion_from_angles,
+    sensor_recording,
+    swinging_motion,
+    video_recording,
+    with_points,
+)
 from silhouette_examples import silhouette_recording
 
 from kinefuse.conventions import (
     COORDINATE_INDEX,
     COORDINATES,
+    IMU_SITES,
     INFERRED,
     KEYPOINTS,
     MEASURED,
@@ -30,7 +38,7 @@ from kinefuse.estimators.network_answers import is_shipped
 from kinefuse.estimators.registry import ESTIMATORS, FOR_BOTH, FOR_POINTS, choose_estimator, make_estimator
 from kinefuse.metrics.compare import motion_at
 from kinefuse.motion import Motion
-from kinefuse.recordings import Imu, JointCenters, Recording
+from kinefuse.recordings import HeldPose, Imu, JointCenters, Recording
 from kinefuse.report.agreement import nearest_frames
 from kinefuse.rotations import geodesic_angle, yaw_matrix
 
@@ -42,7 +50,8 @@ INERTIAL = {"imunet", "imu-kinematics"}
 SILHOUETTES = {"deepfuse", "deepfuse-vision"}
 """Estimators that look at mattes; those of a few frames, as volumes take long."""
 
-WITH_SENSORS = {"deepfuse", "imunet", "imu-kinematics", "fusionnet", "fusion-optimisation", "fusion-optimisation:paper"}
+OPTIMISERS = {f"fusion-optimisation{preset}" for preset in ("", ":paper", ":calibrated", ":frames")}
+WITH_SENSORS = {"deepfuse", "imunet", "imu-kinematics", "fusionnet"} | OPTIMISERS
 LEARNED = {"videonet", "imunet", "fusionnet", "deepfuse", "deepfuse-vision"}
 
 
@@ -70,8 +79,7 @@ PROMISES = {
     "videonet": Promise(exact=1e-3, mirrored=np.deg2rad(6.0), close_deg=12.0, close_m=0.06),
     "fusionnet": Promise(exact=1e-3, mirrored=np.deg2rad(6.0), close_deg=12.0, close_m=0.06),
     # Where sensors sit on the skin is not quite the same on both sides of the embedded body.
-    "fusion-optimisation": Promise(exact=1e-3),
-    "fusion-optimisation:paper": Promise(exact=1e-3),
+    **dict.fromkeys(OPTIMISERS, Promise(exact=1e-3)),
     # Volumes are coarse, and bfloat16 rounds.
     # Trained little: see its model card.
     "deepfuse": Promise(exact=1e-3, knee_slack_deg=10.0, close_deg=20.0, close_m=0.08),
@@ -380,6 +388,61 @@ def test_choice_by_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
         name, reason = choose_estimator(replace(both, imus=tuple(imus)))
         assert name == FOR_POINTS
         assert why in reason
+
+
+def test_sensors_that_a_pose_calibrates_are_chained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kinefuse.estimators.registry.is_shipped", lambda name: True)
+    still = standing_sensors()
+    name, reason = choose_estimator(still)
+    assert name == "imu-kinematics"
+    assert "13 inertial sensors that a held pose calibrates" in reason
+    assert "if straps slipped after the pose, imunet is better" in reason
+    arms = {"upper_arm_l", "upper_arm_r", "forearm_l", "forearm_r", "head"}
+    assert choose_estimator(worn_on(still, set(IMU_SITES) - arms))[0] == "imu-kinematics"
+    sparse = worn_on(still, {"pelvis", "head", "forearm_l", "forearm_r", "shank_l", "shank_r"})
+    gap = worn_on(still, set(IMU_SITES) - {"upper_arm_r"})
+    unseen = replace(still, poses=(HeldPose(kind="n", start_s=50.0, end_s=51.0),))
+    wobbly = replace(still, imus=(*still.imus[:-1], shaken(still.imus[-1])))
+    for other, why in (
+        (replace(still, poses=()), "needs a held pose"),
+        (sparse, "lacks sensors on thigh_l, thigh_r, thorax, upper_arm_l, upper_arm_r"),
+        (gap, "lacks sensors on upper_arm_r"),
+        (unseen, "learns nothing from the held pose about pelvis, "),
+        (wobbly, f"learns nothing from the held pose about {still.imus[-1].name}."),
+    ):
+        name, reason = choose_estimator(other)
+        assert name == "imunet"
+        assert why in reason
+
+
+def test_a_held_pose_needs_no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kinefuse.estimators.registry.is_shipped", lambda name: False)
+    assert choose_estimator(standing_sensors())[0] == "imu-kinematics"
+
+
+def standing_sensors() -> Recording:
+    """Sensors along the segments of somebody who stands for two seconds, and the pose that is."""
+    angles = np.zeros((100, len(COORDINATES)))
+    truth = motion_from_angles(np.arange(100) / 50.0, angles, np.zeros(10))
+    return replace(sensor_recording(truth), poses=(HeldPose(kind="n", start_s=0.2, end_s=1.8),))
+
+
+def worn_on(recording: Recording, segments: set[str]) -> Recording:
+    return replace(recording, imus=tuple(imu for imu in recording.imus if imu.segment in segments))
+
+
+def shaken(imu: Imu) -> Imu:
+    wave = 3.0 * np.sin(20.0 * imu.time)
+    return replace(imu, specific_force=imu.specific_force + wave[:, None])
+
+
+def test_silhouettes_alone_have_an_estimator_to_ask_for() -> None:
+    views = tuple(replace(view, keypoints=None, silhouettes=Path("m.mp4")) for view in video_recording(TRUTH).views)
+    seen = replace(video_recording(TRUTH), views=views)
+    with pytest.raises(KinefuseError, match=r"silhouettes only, .* --estimator deepfuse"):
+        choose_estimator(seen)
+    with pytest.raises(KinefuseError, match="none of them"):
+        choose_estimator(replace(seen, views=views[:1]))
 
 
 def test_choice_for_cameras_with_sensors() -> None:

@@ -20,9 +20,9 @@ from kinefuse.errors import KinefuseError
 from kinefuse.estimators.imu_kinematics import ImuKinematics
 from kinefuse.metrics.compare import compare_motions
 from kinefuse.motion import Motion
-from kinefuse.recordings import HeldPose, Imu, Recording
+from kinefuse.recordings import HeldPose, HingeMovement, Imu, Recording
 from kinefuse.rotations import matrix_from_rotvec, yaw_matrix
-from kinefuse.synthesis.imus import REF_FROM_WORLD, ideal_imu
+from kinefuse.synthesis.imus import REF_FROM_WORLD, ImuFaults, ideal_imu, virtual_imus
 from kinefuse.synthesis.sites import site_offsets
 
 POSE = HeldPose(kind="n", start_s=0.2, end_s=2.5)
@@ -93,6 +93,77 @@ def test_without_orientation_the_filter_gives_it() -> None:
     truth = pose_then_walk()
     recording = replace(worn_askew(truth, 0.0, device=False), poses=(POSE,))
     assert error_deg(recording, truth) < 2.0
+
+
+BENDING = HingeMovement(joint="knee_r", start_s=3.5, end_s=7.5)
+
+
+def pose_then_bent_knee(rotated_deg: float, coupled_deg: tuple[float, float] = (0.0, 0.0)) -> Motion:
+    """Three seconds of N-pose with the right shank turned inwards, which it is not later; then a knee that is bent.
+
+    While it bends by 65 degrees it adducts and turns about its long axis by `coupled_deg`.
+    """
+    time = np.arange(400) / 50.0
+    angles = np.zeros((len(time), len(COORDINATES)))
+    ramp = np.clip(time - 2.6, 0.0, 0.5) / 0.5
+    waves = {"hip_flexion_r": 20 - 20 * np.cos(5 * time), "knee_angle_r": 35 - 30 * np.cos(5 * time + 0.5)}
+    waves |= {"hip_adduction_r": 4 * np.sin(3 * time), "hip_rotation_r": 4 * np.sin(2 * time)}
+    for name, wave in waves.items():
+        angles[:, COORDINATE_INDEX[name]] = np.deg2rad(ramp * wave)
+    bent = ramp * waves["knee_angle_r"] / 65.0
+    angles[:, COORDINATE_INDEX["knee_adduction_r"]] = np.deg2rad(coupled_deg[0] * bent)
+    angles[:, COORDINATE_INDEX["knee_rotation_r"]] = np.deg2rad(
+        rotated_deg * (1 - ramp) + coupled_deg[1] * (bent - 0.5)
+    )
+    for side in "lr":
+        angles[:, COORDINATE_INDEX[f"pro_sup_{side}"]] = np.deg2rad(90.0)
+    return motion_from_angles(time, angles, np.zeros(10))
+
+
+def knee_errors_deg(motion: Motion, truth: Motion) -> tuple[float, float]:
+    """RMS errors of adduction and rotation of the right knee while it bends."""
+    bent = motion.time > BENDING.start_s
+    found = {name: motion.angle(f"knee_{name}_r")[bent] for name in ("adduction", "rotation")}
+    right = {name: np.interp(motion.time[bent], truth.time, truth.angle(f"knee_{name}_r")) for name in found}
+    adduction, rotation = (float(np.degrees(np.sqrt(np.mean((found[n] - right[n]) ** 2)))) for n in found)
+    return adduction, rotation
+
+
+@pytest.mark.parametrize("askew_deg", [0.0, 8.0])
+def test_a_bent_knee_corrects_what_the_pose_did_not_show(askew_deg: float) -> None:
+    """A shank that was turned inwards by 8 degrees in the pose, and sensors askew about the long axes."""
+    truth = pose_then_bent_knee(8.0)
+    recording = replace(worn_askew(truth, askew_deg), poses=(POSE,))
+    posed = ImuKinematics().estimate(recording)
+    moved = ImuKinematics().estimate(replace(recording, movements=(BENDING,)))
+    before, after = knee_errors_deg(posed, truth), knee_errors_deg(moved, truth)
+    assert before[1] > 7.0
+    assert max(after) < 0.5
+    assert any("thigh_r, shank_r" in note and "knee_r" in note for note in moved.notes)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noisy_sensors_and_a_knee_that_is_no_pure_hinge(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    truth = pose_then_bent_knee(8.0, coupled_deg=(3.0, 6.0))
+    imus = virtual_imus(truth, rng, faults=ImuFaults(mounting_sd_rad=np.deg2rad(9.4)))
+    recording = Recording(imus=imus, poses=(POSE,))
+    before = knee_errors_deg(ImuKinematics().estimate(recording), truth)
+    after = knee_errors_deg(ImuKinematics().estimate(replace(recording, movements=(BENDING,))), truth)
+    assert after[0] < 3.0
+    assert after[1] < 0.4 * before[1]
+
+
+def test_a_movement_that_tells_nothing_changes_nothing() -> None:
+    recording = replace(worn_askew(pose_then_walk(), 5.0), poses=(POSE,))
+    posed = ImuKinematics().estimate(recording)
+    for movement, why in (
+        (HingeMovement(joint="knee_r", start_s=0.2, end_s=2.5), "bent by less than 0.5 rad/s"),
+        (HingeMovement(joint="knee_r", start_s=90.0, end_s=95.0), "did not record"),
+    ):
+        motion = ImuKinematics().estimate(replace(recording, movements=(movement,)))
+        assert np.array_equal(motion.R_world_segment, posed.R_world_segment)
+        assert any(why in note for note in motion.notes)
 
 
 def lose(imu: Imu, start: float, stop: float) -> Imu:

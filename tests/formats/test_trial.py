@@ -15,7 +15,7 @@ from kinefuse.formats.keypoint_csv import write_keypoints_csv
 from kinefuse.formats.openpose import write_openpose_folder
 from kinefuse.formats.tables import write_points_csv
 from kinefuse.formats.trial import calibrated_from_file, file_from_calibrated, read_trial, write_trial
-from kinefuse.recordings import HeldPose, JointCenters, Recording, Subject, View
+from kinefuse.recordings import HeldPose, HingeMovement, JointCenters, Recording, Subject, View
 from kinefuse.rotations import geodesic_angle
 
 
@@ -63,6 +63,10 @@ def full_recording(folder: Path) -> Recording:
         joint_centers=JointCenters(names=("hip_l", "hip_r"), time=time, positions=positions),
         imus=(imu(start_s=0.5), imu("loose one", start_s=None, seed=1)),
         poses=(HeldPose(kind="n", start_s=1.0, end_s=3.0),),
+        movements=(
+            HingeMovement(joint="knee_r", start_s=4.0, end_s=9.0),
+            HingeMovement(joint="elbow_l", start_s=9, end_s=12),
+        ),
     )
 
 
@@ -76,6 +80,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     assert read.folder == tmp_path / "trial"
     assert read.subject == written.subject
     assert read.poses == written.poses
+    assert read.movements == written.movements
     assert [c.name for c in read.cameras] == ["cam_0", "cam_1", "cam_2", "cam_3"]
     assert [v.camera for v in read.views] == ["cam_0", "cam_1", "cam_2"]
     assert read.joint_centers is not None
@@ -289,6 +294,7 @@ def test_a_camera_without_files_is_told(tmp_path: Path) -> None:
         b'format = 1\n[subject]\nsex = "male"\n[[camera]]\nname = "cam_0"\nvideo = "videos/cam_0.mp4"\nrate_hz = 60.0\n'
         b'image_offset_px = [0.0, 1.0]\n[[imu]]\nname = "thigh_r"\nq_world_ref = [1.0, 0.0, 0.0, 0.0]\n'
         b'[[pose]]\nkind = "n"\nstart_s = 1.0\nend_s = 2.0\n'
+        b'[[movement]]\njoint = "knee_r"\nstart_s = 3.0\nend_s = 8.0\n'
     )
 )
 def test_damaged_toml_is_refused_or_read(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:

@@ -14,7 +14,7 @@ from kinefuse.formats.imu_csv import read_imu_csv
 from kinefuse.formats.keypoint_csv import read_keypoints_csv
 from kinefuse.formats.keypoint_layouts import LAYOUTS
 from kinefuse.formats.trial_toml import is_file_name, parse_trial_toml, trial_toml_text
-from kinefuse.recordings import HeldPose, Recording, Subject, View
+from kinefuse.recordings import HeldPose, HingeMovement, Recording, Subject, View
 
 
 def problems_of(text: str) -> list[str]:
@@ -36,7 +36,8 @@ def test_every_key_is_understood() -> None:
             '[[camera]]\nname = "c"\nvideo = "v.mp4"\nrate_hz = 60\nstart_s = -0.5\nkeypoint_layout = "body25b"\n'
             "image_scale = 0.5\nimage_offset_px = [1, 2.0]\n"
             '[[imu]]\nname = "thigh_r"\nstart_s = 0\nq_segment_sensor = [1, 0, 0, 0]\nq_world_ref = [0, 1, 0, 0]\n'
-            '[[pose]]\nkind = "t"\nstart_s = 1\nend_s = 2\n[joint_centers]\nfile = "a.trc"\n'
+            '[[pose]]\nkind = "t"\nstart_s = 1\nend_s = 2\n'
+            '[[movement]]\njoint = "knee_r"\nstart_s = 3\nend_s = 8.5\n[joint_centers]\nfile = "a.trc"\n'
         )
     )
     assert problems == []
@@ -46,6 +47,7 @@ def test_every_key_is_understood() -> None:
     assert parsed.imus is not None
     assert (parsed.imus[0].segment, parsed.imus[0].file) == ("thigh_r", "imu/thigh_r.csv")
     assert parsed.poses == (HeldPose(kind="t", start_s=1, end_s=2),)
+    assert parsed.movements == (HingeMovement(joint="knee_r", start_s=3, end_s=8.5),)
     assert parsed.joint_centers == "a.trc"
 
 
@@ -67,9 +69,17 @@ def test_every_key_is_understood() -> None:
         ('[[imu]]\nname = "thigh_r"\nq_world_ref = [0, 0, 0, 0]', "must be a unit quaternion [w, x, y, z]"),
         ('[[imu]]\nname = "a"\nsegment = "leg"', "segment must be one of pelvis"),
         ('[[pose]]\nkind = "n"\nstart_s = 2\nend_s = 1', "[[pose]] 1: end_s must be later than start_s"),
+        (
+            '[[movement]]\njoint = "hip_r"\nstart_s = 1\nend_s = 2',
+            "joint must be one of knee_l, knee_r, elbow_l, elbow_r",
+        ),
+        ('[[movement]]\njoint = "knee_r"\nend_s = 2', "[[movement]] 1 lacks start_s"),
+        ('[[movement]]\njoint = "knee_r"\nstart_s = 2\nend_s = 2', "[[movement]] 1: end_s must be later than start_s"),
+        (2 * '[[movement]]\njoint = "knee_r"\nstart_s = 1\nend_s = 2\n', "[[movement]] knee_r appears twice"),
+        ("[movement]", "movement must be written as [[movement]]"),
         ("[subject]\nheight_m = 178", "height_m must be a height in metres, 0.3 to 3, got 178"),
         ("[joint_centers]", "[joint_centers] lacks file"),
-        ("wizard = 1", "unknown key 'wizard' (known: format, subject, camera, imu, pose, joint_centers)"),
+        ("wizard = 1", "unknown key 'wizard' (known: format, subject, camera, imu, pose, movement, joint_centers)"),
     ],
 )
 def test_mistakes_are_named(text: str, words: str) -> None:
@@ -97,15 +107,14 @@ def test_names_that_cannot(name: Any) -> None:
 
 def test_text_is_read_back_and_needs_finite_numbers() -> None:
     recording = Recording(
-        subject=Subject(height_m=float(np.float64(1.7))), poses=(HeldPose(kind="n", start_s=0, end_s=1),)
+        subject=Subject(height_m=float(np.float64(1.7))),
+        poses=(HeldPose(kind="n", start_s=0, end_s=1),),
+        movements=(HingeMovement(joint="elbow_l", start_s=2, end_s=4),),
     )
     parsed, problems = parse_trial_toml(tomllib.loads(trial_toml_text(recording, {}, "joint_centers.trc")))
     assert problems == []
-    assert (parsed.subject, parsed.poses, parsed.joint_centers) == (
-        recording.subject,
-        recording.poses,
-        "joint_centers.trc",
-    )
+    assert (parsed.subject, parsed.poses, parsed.movements) == (recording.subject, recording.poses, recording.movements)
+    assert parsed.joint_centers == "joint_centers.trc"
     broken = Recording(subject=Subject(height_m=float("nan")))
     with pytest.raises(FormatError, match=r"\[subject\] height_m: expected finite numbers"):
         trial_toml_text(broken, {}, None)

@@ -6,7 +6,22 @@ import pytest
 from kinefuse.errors import KinefuseError
 from kinefuse.estimators.registry import ESTIMATORS, NEEDS_SILHOUETTES
 from kinefuse.study.faults import _FAULTS, FEWER, LIMBS
-from kinefuse.study.plan import FAMILIES, FAULTS, FULL, PRESETS, SHARED, SIGHT, alike, is_optimiser, settings_of
+from kinefuse.study.naming import INPUTS, TITLES
+from kinefuse.study.plan import (
+    BOTH,
+    CALIBRATED_BOTH,
+    FAMILIES,
+    FAULTS,
+    FULL,
+    IF_ASKED,
+    PRESETS,
+    SHARED,
+    SIGHT,
+    alike,
+    is_optimiser,
+    sees,
+    settings_of,
+)
 
 
 def named(name: str) -> tuple[str, ...]:
@@ -41,6 +56,13 @@ def test_every_fault_is_made_somewhere() -> None:
 def test_estimators_of_the_study_are_known_or_to_come() -> None:
     # Its recordings have no silhouettes.
     assert set(ESTIMATORS) - NEEDS_SILHOUETTES <= set(SIGHT)
+
+
+def test_presets_that_take_the_method_apart_see_what_they_are_about() -> None:
+    assert sees("fusion-optimisation:calibrated") == CALIBRATED_BOTH
+    assert sees("fusion-optimisation:frames") == BOTH
+    assert set(SIGHT) >= IF_ASKED
+    assert all(is_optimiser(name) and name in TITLES and name in INPUTS for name in IF_ASKED)
 
 
 def test_what_is_not_seen_is_computed_once() -> None:

@@ -109,6 +109,7 @@ def _contents(folder: Path, recording: Recording, facts: list[ViewFacts]) -> lis
     lines += [_points_line(recording.joint_centers)] if recording.joint_centers is not None else []
     lines += [_imu_line(imu) for imu in recording.imus]
     lines += [f"  held pose {pose.kind}: {pose.start_s:g} to {pose.end_s:g} s" for pose in recording.poses]
+    lines += [f"  movement of {m.joint}: {m.start_s:g} to {m.end_s:g} s" for m in recording.movements]
     lines += ["  reference: motion.nc (truth, only compared with)"] if (folder / TRUTH).is_file() else []
     return lines
 

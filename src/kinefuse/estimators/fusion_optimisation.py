@@ -228,6 +228,16 @@ def paper_preset() -> FusionOptimisation:
     )
 
 
+def calibrated_preset() -> FusionOptimisation:
+    """Return the tuned method with mountings as a held pose tells them: what it gains by finding them itself."""
+    return FusionOptimisation(name="fusion-optimisation:calibrated", calibrate=False)
+
+
+def frames_preset() -> FusionOptimisation:
+    """Return the tuned method, each frame by itself (Malleson et al. 2017): what it gains by tying frames together."""
+    return FusionOptimisation(name="fusion-optimisation:frames", whole_sequence=False)
+
+
 def _alone(config: FitConfig) -> FitConfig:
     """Return the same weights for frames by themselves."""
     return replace(config, angular_acceleration_sd=np.inf, acceleration_sd=np.inf)

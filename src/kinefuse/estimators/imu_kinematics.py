@@ -1,8 +1,8 @@
 """Kinematics as suits of inertial sensors do it: orientations, a held pose, one heading, and a chain of bones.
 
-Every segment turns as the sensor on it does. How the sensor sits on the segment follows from a held pose, or is given;
-the headings of the sensors, of which a gyroscope and an accelerometer know nothing, from the same pose, set right by
-knees and elbows.
+Every segment turns as the sensor on it does. How the sensor sits on the segment is given, or follows from a held pose
+and from knees and elbows that were bent on purpose; the headings of the sensors, of which a gyroscope and an
+accelerometer know nothing, from the same pose, set right by knees and elbows.
 """
 
 from collections.abc import Sequence
@@ -20,10 +20,17 @@ from kinefuse.estimators.networks import NO_PLACE
 from kinefuse.estimators.sensor_turns import SensorTurns, turns_of
 from kinefuse.estimators.sensors import common_clock, common_times, lost_time, usable_sensors
 from kinefuse.estimators.whole_body import whole_body
+from kinefuse.inertial.functional import (
+    MovementMounting,
+    flexion_axis,
+    heading_by_hinge,
+    mount_by_movements,
+    segments_beside,
+)
 from kinefuse.inertial.heading import common_heading, heading_in_pose, headings_over_time
 from kinefuse.inertial.hinges import HINGES, hinge_headings, mean_rotation, refined_since_pose
 from kinefuse.motion import Motion
-from kinefuse.recordings import HeldPose, Recording
+from kinefuse.recordings import HeldPose, HingeMovement, Recording
 from kinefuse.rotations import yaw_matrix
 
 
@@ -47,17 +54,23 @@ class ImuKinematics:
             If it has none that can be used, or they have no time or clock in common.
         """
         worn = usable_sensors(recording.imus, self.name, recording.poses)
-        clock = common_clock(worn.sensors, self.name)
-        time = common_times(worn.sensors, self.name)
-        turns = turns_of(worn.sensors, time, self.name)
+        given = {imu.name for imu in recording.imus if imu.R_segment_sensor is not None}
+        first = min(recording.poses, key=lambda held: held.kind, default=None)
+        bent = mount_by_movements(worn.sensors, first, recording.movements, given)
+        clock = common_clock(bent.imus, self.name)
+        time = common_times(bent.imus, self.name)
+        turns = turns_of(bent.imus, time, self.name)
         pose, held = held_frames(turns, recording.poses)
         headings, told = find_headings(turns, pose, held)
+        trusted = pose is not None and not _in_the_world(turns)
+        shown = [movement for movement in recording.movements if trusted and movement.joint in bent.joints]
+        headings = with_hinge_headings(headings, turns, shown)
         R = yaw_matrix(np.array([headings[name] for name in turns.segments])) @ turns.R_own_segment
-        if pose is not None and not _in_the_world(turns):
-            given = {imu.name for imu in recording.imus if imu.R_segment_sensor is not None}
+        if trusted:
             R = with_true_hinges(R, turns, held, given)
         motion = chain_of_bones(R, turns, recording.subject.height_m, self.name)
-        return motion.with_notes(NO_PLACE, *clock, *lost_time(worn.sensors, time), *worn.notes, told, *_lost(turns))
+        notes = (*worn.notes, told, *_by_movement(bent), *_lost(turns))
+        return motion.with_notes(NO_PLACE, *clock, *lost_time(bent.imus, time), *notes)
 
 
 def held_frames(turns: SensorTurns, poses: Sequence[HeldPose]) -> tuple[HeldPose | None, np.ndarray]:
@@ -92,6 +105,39 @@ def find_headings(turns: SensorTurns, pose: HeldPose | None, held: np.ndarray) -
 
 def _in_the_world(turns: SensorTurns) -> bool:
     return all(imu.R_world_ref is not None for imu in turns.sensors)
+
+
+def with_hinge_headings(
+    headings: dict[str, float], turns: SensorTurns, movements: Sequence[HingeMovement]
+) -> dict[str, float]:
+    """Return headings by segment, those of shanks and forearms as movements show them beside those of thigh and arm.
+
+    Parameters
+    ----------
+    headings : by the held pose, whose axes of hinges agree with the movements
+    turns : the sensors
+    movements : those in which the axis was found
+    """
+    own, out = dict(zip(turns.segments, np.moveaxis(turns.R_own_segment, 1, 0), strict=True)), dict(headings)
+    for movement in movements:
+        inner, outer = segments_beside(movement.joint)
+        inside = (turns.time >= movement.start_s) & (turns.time <= movement.end_s)
+        turn = heading_by_hinge(own[inner][inside], own[outer][inside], flexion_axis(movement.joint))
+        out[outer] = headings[outer] if turn is None else headings[inner] + turn
+    return out
+
+
+def _by_movement(found: MovementMounting) -> tuple[str, ...]:
+    """Say what movements told, and which told nothing."""
+    if not found.joints:
+        return found.notes
+    if not found.corrected:
+        return f"The movement of {', '.join(found.joints)} changes no mounting, since those are given.", *found.notes
+    return (
+        f"How {', '.join(found.corrected)} are turned about the long axes of their segments follows from the movement "
+        f"of {', '.join(found.joints)}.",
+        *found.notes,
+    )
 
 
 def with_true_hinges(R: np.ndarray, turns: SensorTurns, held: np.ndarray, given: set[str]) -> np.ndarray:

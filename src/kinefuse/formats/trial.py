@@ -103,6 +103,7 @@ def _read(folder: Path) -> Recording:
         joint_centers=None if points_file is None else read_points(points_file),
         imus=tuple(_imu(entry, file) for entry, file in zip(sensors, imu_files, strict=True) if file),
         poses=settings.poses,
+        movements=settings.movements,
         folder=folder,
     )
 

@@ -15,8 +15,8 @@ from kinefuse.errors import FormatError
 from kinefuse.formats.calibration import toml_list, toml_text
 from kinefuse.formats.keypoint_layouts import LAYOUTS
 from kinefuse.formats.text_files import hint, numbers
-from kinefuse.recordings import HeldPose, Imu, Recording, Subject, View
-from kinefuse.rotations import quaternion_from_matrix
+from kinefuse.recordings import HINGE_JOINTS, HeldPose, HingeMovement, Imu, Recording, Subject, View
+from kinefuse.rotations import is_unit_quaternion, quaternion_from_matrix
 
 FORMAT: Final = 1
 
@@ -54,6 +54,7 @@ class TrialToml:
     cameras: tuple[CameraEntry, ...] | None = None
     imus: tuple[ImuEntry, ...] | None = None
     poses: tuple[HeldPose, ...] = ()
+    movements: tuple[HingeMovement, ...] = ()
     joint_centers: str | None = None
 
 
@@ -83,7 +84,7 @@ def _is_positive(value: object) -> bool:
 
 def _is_quaternion(value: object) -> bool:
     array = numbers(value, (4,))
-    return array is not None and bool(abs(np.linalg.norm(array) - 1.0) < 0.05)
+    return array is not None and bool(is_unit_quaternion(array))
 
 
 Check = tuple[Callable[[object], bool], str]
@@ -126,15 +127,17 @@ _KEYS: Final[dict[str, dict[str, Check]]] = {
         "q_world_ref": _QUATERNION,
     },
     "pose": {"kind": _one_of(("n", "t")), "start_s": _NUMBER, "end_s": _NUMBER},
+    "movement": {"joint": _one_of(HINGE_JOINTS), "start_s": _NUMBER, "end_s": _NUMBER},
     "joint_centers": {"file": _TEXT},
 }
 _REQUIRED: Final = {
     "camera": ("name",),
     "imu": ("name",),
     "pose": ("kind", "start_s", "end_s"),
+    "movement": ("joint", "start_s", "end_s"),
     "joint_centers": ("file",),
 }
-_LISTS: Final = ("camera", "imu", "pose")
+_LISTS: Final = ("camera", "imu", "pose", "movement")
 
 
 def parse_trial_toml(content: dict[str, Any]) -> tuple[TrialToml, list[str]]:
@@ -193,14 +196,21 @@ def _checked(name: str, where: str, item: dict[str, Any], problems: list[str]) -
 def _typed(tables: dict[str, list[dict[str, Any]]], problems: list[str]) -> TrialToml:
     cameras = tuple(CameraEntry(**table) for table in tables.get("camera", ()))
     imus = tuple(_imu_entry(table, problems) for table in tables.get("imu", ()))
-    for what, names in (("camera", [c.name for c in cameras]), ("imu", [i.name for i in imus])):
+    movements = tuple(HingeMovement(**table) for table in _spans("movement", tables, problems))
+    named = {
+        "camera": [c.name for c in cameras],
+        "imu": [i.name for i in imus],
+        "movement": [m.joint for m in movements],
+    }
+    for what, names in named.items():
         problems += [f"[[{what}]] {name} appears twice" for name in sorted({n for n in names if names.count(n) > 1})]
     subject, joint_centers = tables.get("subject"), tables.get("joint_centers")
     return TrialToml(
         subject=Subject(**subject[0]) if subject else Subject(),
         cameras=cameras if "camera" in tables else None,
         imus=imus if "imu" in tables else None,
-        poses=_poses(tables.get("pose", []), problems),
+        poses=tuple(HeldPose(**table) for table in _spans("pose", tables, problems)),
+        movements=movements,
         joint_centers=joint_centers[0]["file"] if joint_centers else None,
     )
 
@@ -213,14 +223,12 @@ def _imu_entry(table: dict[str, Any], problems: list[str]) -> ImuEntry:
     return ImuEntry(**{"file": f"imu/{name}.csv", **table, "segment": segment})
 
 
-def _poses(tables: list[dict[str, Any]], problems: list[str]) -> tuple[HeldPose, ...]:
-    good = []
-    for number, table in enumerate(tables, start=1):
-        if table["end_s"] > table["start_s"]:
-            good.append(HeldPose(**table))
-        else:
-            problems.append(f"[[pose]] {number}: end_s must be later than start_s")
-    return tuple(good)
+def _spans(name: str, tables: dict[str, list[dict[str, Any]]], problems: list[str]) -> list[dict[str, Any]]:
+    """Return the tables called `name` that end after they start; the others are problems."""
+    there = list(enumerate(tables.get(name, []), start=1))
+    late = [number for number, table in there if table["end_s"] <= table["start_s"]]
+    problems += [f"[[{name}]] {number}: end_s must be later than start_s" for number in late]
+    return [table for number, table in there if number not in late]
 
 
 def raise_problems(path: Path, problems: Sequence[str]) -> None:
@@ -252,6 +260,7 @@ def trial_toml_text(recording: Recording, videos: dict[str, str], joint_centers:
     tables += [("[[camera]]", _view_fields(view, videos.get(view.camera))) for view in recording.views]
     tables += [("[[imu]]", _imu_fields(imu)) for imu in recording.imus]
     tables += [("[[pose]]", vars(pose)) for pose in recording.poses]
+    tables += [("[[movement]]", vars(movement)) for movement in recording.movements]
     tables += [("[joint_centers]", {"file": joint_centers})]
     texts = [f"format = {FORMAT}\n"]
     for header, fields in tables:

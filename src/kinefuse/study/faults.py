@@ -12,7 +12,7 @@ import numpy as np
 
 from kinefuse.conventions import IMU_SITES, mirrored_name
 from kinefuse.errors import KinefuseError
-from kinefuse.recordings import HeldPose, Imu, Recording
+from kinefuse.recordings import Imu, Recording
 from kinefuse.rotations import matrix_from_rotvec
 from kinefuse.study.joining import smooth_step
 from kinefuse.study.signals import samples, turned
@@ -105,8 +105,9 @@ def clock_offset(recording: Recording, rng: np.random.Generator, offset_s: float
     """
     shift = offset_s * float(rng.choice([-1.0, 1.0]))
     imus = tuple(replace(imu, time=imu.time + shift) for imu in recording.imus)
-    poses = tuple(HeldPose(kind=p.kind, start_s=p.start_s + shift, end_s=p.end_s + shift) for p in recording.poses)
-    return replace(recording, imus=imus, poses=poses)
+    poses = tuple(replace(p, start_s=p.start_s + shift, end_s=p.end_s + shift) for p in recording.poses)
+    movements = tuple(replace(m, start_s=m.start_s + shift, end_s=m.end_s + shift) for m in recording.movements)
+    return replace(recording, imus=imus, poses=poses, movements=movements)
 
 
 def packet_loss(recording: Recording, rng: np.random.Generator, share: float) -> Recording:

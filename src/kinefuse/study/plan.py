@@ -76,8 +76,13 @@ SIGHT: Final = {
     "imu-kinematics": CALIBRATED,
     "fusion-optimisation:paper": CALIBRATED_BOTH,
     "fusion-optimisation": BOTH,
+    "fusion-optimisation:calibrated": CALIBRATED_BOTH,
+    "fusion-optimisation:frames": BOTH,
 }
 """The estimators of the study, and what each of them sees."""
+
+IF_ASKED: Final = frozenset({"fusion-optimisation:calibrated", "fusion-optimisation:frames"})
+"""Estimators that the study runs only where they are named: they tell what one part of the tuned method gains."""
 
 OPTIMISERS: Final = ("smplify3d", "fusion-optimisation")
 """Estimators, with all their presets, that take seconds and are repeated less often."""
