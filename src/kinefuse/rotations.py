@@ -5,9 +5,18 @@ uses `roma`.
 """
 
 from collections.abc import Callable
+from typing import Final
 
 import numpy as np
 from scipy.spatial.transform import Rotation
+
+UNIT_TOLERANCE: Final = 0.05
+"""By how much the length of a quaternion in a file may differ from one: rounding stays far below, scaling above."""
+
+
+def is_unit_quaternion(quaternion_wxyz: np.ndarray) -> np.ndarray:
+    """Return whether quaternions (..., 4) have a length of one within `UNIT_TOLERANCE`, (...) bool; NaN has not."""
+    return np.asarray(np.abs(np.linalg.norm(quaternion_wxyz, axis=-1) - 1.0) < UNIT_TOLERANCE)
 
 
 def _map_valid(

@@ -20,12 +20,13 @@ from kinefuse.estimators.registry import make_estimator
 from kinefuse.estimators.sensor_turns import SensorTurns
 from kinefuse.estimators.silhouettes import Silhouettes, silhouettes_of
 from kinefuse.estimators.volume_answers import found_performer, joints_of, shipped_deepfuse
+from kinefuse.evaluation.filmed_mattes import filmed_mattes
 from kinefuse.evaluation.material import Clip
 from kinefuse.evaluation.recordings import Conditions, noisy_points
 from kinefuse.metrics.compare import motion_at
 from kinefuse.models.deepfuse import DEEPFUSE_PRESETS, RAY_DIRECTIONS
 from kinefuse.motion import Motion
-from kinefuse.recordings import Imu, JointCenters, Recording
+from kinefuse.recordings import Imu, JointCenters, Keypoints, Recording
 from kinefuse.rotations import geodesic_angle, matrix_from_rotvec, yaw_matrix
 
 FRAMES = 50
@@ -88,6 +89,22 @@ def test_sensors_put_on_anyhow_tell_the_bones(recording: Recording, seen: Silhou
     assert off.mean() < 5
     assert np.allclose(motion.positions, truth.positions, atol=1e-5)
     assert (motion.provenance[:, SEGMENT_INDEX["head"]] == MEASURED).all()
+
+
+def test_sensors_that_tell_their_orientation_alone_are_enough(
+    recording: Recording, seen: Silhouettes, truth: Motion
+) -> None:
+    """Neither accelerometer nor gyroscope; the cameras tell headings and mountings."""
+    network = knowing(truth, found_performer(seen, "deepfuse"))
+    imus = tuple(
+        replace(imu, specific_force=np.nan * imu.specific_force, angular_rate=np.nan * imu.angular_rate)
+        for imu in sensor_recording(TRUTH).imus
+    )
+    assert all(imu.R_ref_sensor is not None for imu in imus)
+    DeepFuseEstimator(network=network).estimate(replace(recording, imus=imus))
+    told = np.concatenate([R.numpy() for R, _ in network.told])
+    assert np.concatenate([worn.numpy() for _, worn in network.told]).all()
+    assert np.degrees(geodesic_angle(told, truth.R_world_segment[:, SITE_SEGMENT])).mean() < 3
 
 
 def test_joint_centres_align_sensors_where_silhouettes_mislead(
@@ -233,6 +250,48 @@ def test_cameras_have_clocks_and_rates_of_their_own(recording: Recording) -> Non
         silhouettes_of(with_views(recording, lambda _: {"rate_hz": None}), "deepfuse")
     with pytest.raises(KinefuseError, match="No two cameras record at the same time"):
         silhouettes_of(with_views(recording, lambda i: {"start_s": 100.0 * i}), "deepfuse")
+
+
+def test_time_of_a_single_camera_is_told(recording: Recording) -> None:
+    """The first camera starts 0.4 s before the others, so that its first ten frames are left out."""
+    late = with_views(recording, lambda i: {"start_s": 0.4 if i else 0.0})
+    found = silhouettes_of(late, "deepfuse")
+    assert np.allclose(found.time, 0.4 + np.arange(FRAMES) / 25.0)
+    assert any(note.startswith("The first 0.40 s and the last 0.00 s, in which") for note in found.notes)
+    assert not silhouettes_of(with_views(recording, lambda _: {"start_s": 0.0}), "deepfuse").notes
+
+
+def test_cameras_that_are_not_looked_at_are_told(recording: Recording) -> None:
+    """One has keypoints only; of nine with silhouettes a volume holds eight."""
+    points = Keypoints(names=("nose",), pixels=np.ones((FRAMES, 1, 1, 2)), confidence=np.ones((FRAMES, 1, 1)))
+    only_points = with_views(recording, lambda i: {"silhouettes": None, "keypoints": points} if i == 2 else {})
+    found = silhouettes_of(only_points, "deepfuse")
+    assert len(found.cameras) == 3
+    assert any(note == "deepfuse does not use cameras with keypoints only: cam_3." for note in found.notes)
+    names = [f"copy_{i}" for i in range(9)]
+    nine = Recording(
+        cameras=tuple(replace(recording.cameras[i % 4], name=name) for i, name in enumerate(names)),
+        views=tuple(replace(recording.views[i % 4], camera=name) for i, name in enumerate(names)),
+    )
+    assert any("8 cameras at a time: of these 9" in note for note in silhouettes_of(nine, "deepfuse").notes)
+
+
+def test_gaps_and_findings_of_images_reach_the_user(recording: Recording, tmp_path: Path) -> None:
+    """Numbers count from 1 in all cameras; one camera lacks number 1 and number 4."""
+    shown = Clip(subject="anna", name="swing", activity="", truth=TRUTH)
+    seen = filmed_mattes(shown, 0, 2)
+    views = seen.as_images(tmp_path)
+    for view in views:
+        assert view.silhouettes is not None
+        for file in sorted(view.silhouettes.glob("*.png"), reverse=True):
+            file.rename(file.with_stem(f"{int(file.stem) + 1:06d}"))
+    for number in (1, 4):
+        (tmp_path / views[1].camera / f"{number:06d}.png").unlink()
+    found = silhouettes_of(Recording(cameras=seen.cameras, views=views), "deepfuse")
+    assert found.rows[:6, 0].tolist() == [0, 1, 2, 3, 4, 5]
+    assert found.rows[:6, 1].tolist() == [-1, 1, 2, -1, 4, 5]
+    assert np.array_equal(found.mattes[1].packed[4], seen.mattes[1].packed[4])
+    assert any(note.startswith(f"Camera {views[1].camera}: Its silhouettes lack 2 of 50") for note in found.notes)
 
 
 def test_bad_input_is_one_sentence(recording: Recording, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import torch
 
 from kinefuse.conventions import IMU_SITES, JOINTS, mirror_permutation
 from kinefuse.estimators.volume_answers import MIRRORED_CHANNELS, BothWays, ready
-from kinefuse.models.deepfuse import DeepFuse
+from kinefuse.models.deepfuse import DeepFuse, VolumeAnswer
 from kinefuse.models.weights import PRESETS
 from kinefuse.rotations import matrix_from_rotvec
 from kinefuse.training.volume_examples import turn
@@ -51,6 +51,25 @@ def test_a_mirrored_scene_has_mirrored_joints() -> None:
 def test_it_works_without_orientations() -> None:
     volumes, _, _ = scene()
     assert BothWays(network())(volumes).joints.shape == (2, 22, 3)
+
+
+class Elsewhere(torch.nn.Module):
+    """A network on a device that only knows shapes; it takes nothing from another one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.config, self.weight = network().config, torch.nn.Parameter(torch.zeros(1, device="meta"))
+
+    def forward(self, volumes: torch.Tensor, orientations: torch.Tensor, worn: torch.Tensor) -> VolumeAnswer:
+        assert {given.device.type for given in (volumes, orientations, worn)} == {"meta"}
+        joints = self.weight.expand(len(volumes), 22, 3)
+        return VolumeAnswer(joints, joints, (joints,))
+
+
+@torch.inference_mode()
+def test_everything_goes_where_the_network_is() -> None:
+    assert BothWays(Elsewhere())(*scene()).joints.device.type == "meta"
+    assert BothWays(network())(*scene()).joints.device.type == "cpu"
 
 
 def test_only_our_own_networks_are_asked_twice() -> None:

@@ -9,8 +9,9 @@ from evaluation_examples import a_clip
 
 from kinefuse.conventions import JOINT_INDEX
 from kinefuse.evaluation.filmed_mattes import FilmedMattes, filmed_mattes
+from kinefuse.evaluation.judging import given_to
 from kinefuse.evaluation.matte_scores import frame_errors, joint_rows, summary
-from kinefuse.evaluation.recordings import Conditions
+from kinefuse.evaluation.recordings import Conditions, make_recording
 from kinefuse.metrics.compare import motion_at
 from kinefuse.motion import Motion
 from kinefuse.vision.cameras import project
@@ -99,6 +100,8 @@ def test_all_are_judged_on_the_frames_that_were_filmed(monkeypatch: pytest.Monke
 
         def estimate(self, recording):  # type: ignore[no-untyped-def]
             assert len(recording.views) == 8
+            assert len(recording.imus) == 13
+            assert recording.joint_centers is None  # made from the truth
             assert all(view.silhouettes.is_file() for view in recording.views)
             return CLIP.truth
 
@@ -110,3 +113,12 @@ def test_all_are_judged_on_the_frames_that_were_filmed(monkeypatch: pytest.Monke
     frames = {score.estimator: score.frames for score in scores}
     assert frames["deepfuse"] < len(CLIP.truth.time)
     assert scores[0].rows[0]["mpjpe_mm"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_only_made_joint_centres_are_kept_from_those_who_look_at_silhouettes() -> None:
+    made = make_recording(CLIP, Conditions())
+    for name in ("deepfuse", "deepfuse-vision", "deepfuse=mine.safetensors"):
+        assert given_to(name, made, Conditions()).joint_centers is None
+        assert given_to(name, made, Conditions()).imus == made.imus
+        assert given_to(name, made, None) is made  # recorded: what was measured is no truth
+    assert given_to("fusionnet", made, Conditions()) is made

@@ -8,6 +8,7 @@ from trial_samples import damaged, imu, read_or_refuse
 
 from kinefuse.errors import FormatError
 from kinefuse.formats.imu_csv import read_imu_csv, write_imu_csv
+from kinefuse.inertial.checks import check_orientation
 
 HEADER = "time_s,acc_x,acc_y,acc_z,gyr_x,gyr_y,gyr_z"
 VALID = f"{HEADER}\n5.00,0,9.81,0,0.1,0.2,0.3\n5.01,0,9.81,,0.1,,0.3\n5.04,1,2,3,4,5,6\n"
@@ -43,6 +44,29 @@ def test_quaternions_are_scalar_first_sensor_to_reference(tmp_path: Path) -> Non
     assert sensor.R_ref_sensor is not None
     np.testing.assert_allclose(sensor.R_ref_sensor[0] @ [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], atol=1e-12)
     assert np.isnan(sensor.R_ref_sensor[1:]).all()  # an empty cell, and a quaternion of length zero
+
+
+def with_quaternions(lengths: list[float]) -> str:
+    """A sensor turned by 90° about Z, with quaternions of these lengths, one a row."""
+    rows = [f"{0.01 * i:g},0,0,9.81,0,0,0,{np.sqrt(0.5) * q},0,0,{np.sqrt(0.5) * q}" for i, q in enumerate(lengths)]
+    return "\n".join([f"{HEADER},q_w,q_x,q_y,q_z", *rows]) + "\n"
+
+
+def test_a_quaternion_that_is_not_of_length_one_is_a_gap(tmp_path: Path) -> None:
+    sensor = read_imu_csv(write(tmp_path, with_quaternions([1.0, 1.04, 0.316, 0.96, 40.0, 0.94, 1.0])), "thigh_r")
+    assert sensor.R_ref_sensor is not None
+    assert np.isfinite(sensor.R_ref_sensor).all((1, 2)).tolist() == [True, True, False, True, False, False, True]
+    np.testing.assert_allclose(sensor.R_ref_sensor[1] @ [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], atol=1e-12)
+    told = [finding.text for finding in check_orientation(sensor)]
+    assert told[0] == "Its orientation is missing, or no unit quaternion, in 42.9 % of the samples."
+
+
+def test_quaternions_most_of_which_are_not_of_length_one_are_refused(tmp_path: Path) -> None:
+    words = (
+        r"thigh_r\.csv: row 3: the quaternion has the length 40, and most others are not of length one either; write"
+    )
+    with pytest.raises(FormatError, match=words):
+        read_imu_csv(write(tmp_path, with_quaternions([1.0, 40.0, 40.0])), "thigh_r")
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,14 @@ def test_a_bent_knee_by_hand(tmp_path: Path) -> None:
     np.testing.assert_allclose(read.positions[0, JOINT_INDEX["wrist_r"]], [-0.7, 1.4, 0.1])
 
 
+def test_quaternions_that_are_not_of_length_one_are_refused(tmp_path: Path) -> None:
+    turns = ["1 0 0 0"] * 23
+    turns[STANDARD_ORDER.index("Head")] = "1.1 0 0 0"
+    frame = f"<orientation>{' '.join(turns)}</orientation><position>{' '.join(['0 0 1'] * 23)}</position>"
+    with pytest.raises(FormatError, match=r"frame 1: the quaternion of Head has the length 1\.1 instead of one"):
+        read_text(tmp_path, f'<frames><frame type="normal" time="40">{frame}</frame></frames>')
+
+
 def test_half_a_body(motion: Motion, tmp_path: Path) -> None:
     legs = [label for label in STANDARD_ORDER if label == "Pelvis" or label.endswith(("Leg", "Foot", "Toe"))]
     read = read_text(tmp_path, mvnx_text(motion, legs))

@@ -147,6 +147,7 @@ def test_known_orientations(tmp_path: Path) -> None:
     [
         (QUATERNIONS.replace("1,0,0,0", "1,0,0"), "quaternion"),
         (QUATERNIONS.replace("1,0,0,0", "0,0,0,0"), "quaternion"),
+        (QUATERNIONS.replace("1,0,0,0", "1.1,0,0,0"), "expected a unit quaternion"),
         (QUATERNIONS.replace("1,0,0,0", "1,x,0,0"), "number"),
         (QUATERNIONS.replace("Quaternion", "Vec3"), "Quaternion"),
         (GOOD, "Quaternion"),

@@ -158,6 +158,16 @@ def test_very_short_sensors_do_not_fail(change: Callable[[Imu], np.ndarray]) -> 
     assert all(finding.level in {"info", "warning", "error"} for finding in check_imu(short))
 
 
+def test_gaps_in_the_orientation_are_told() -> None:
+    imu = swinging_imu()
+    assert imu.R_ref_sensor is not None
+    gaps = imu.R_ref_sensor.copy()
+    gaps[: len(gaps) // 10] = np.nan
+    (finding,) = check_orientation(replace(imu, R_ref_sensor=gaps))
+    assert finding.level == "warning"
+    assert "Its orientation is missing, or no unit quaternion, in 10.0 % of the samples." in finding.text
+
+
 def test_fast_movement_is_no_wrong_orientation() -> None:
     imu = swinging_imu()
     assert imu.R_ref_sensor is not None

@@ -24,10 +24,12 @@ from kinefuse.models.deepfuse import (
     bone_cylinders,
     deepfuse_loss,
     for_inference,
+    gather_cells,
     gaussian_heatmaps,
     hard_argmax,
     heatmap_axis,
     soft_argmax,
+    spread_cells,
 )
 from kinefuse.models.signals import yaw_rotation
 from kinefuse.models.weights import load_network, save_network
@@ -188,6 +190,43 @@ def test_a_quarter_turn_of_everything_turns_the_layers() -> None:
     assert torch.allclose(drawn_turned, quarter_turn(drawn), atol=1e-3)
 
 
+# Cells: the shipped preset's grid of 16, each of whose channels is one of the 2³ voxels within a cell
+
+
+def test_a_voxel_has_its_known_place_among_the_cells() -> None:
+    volumes = torch.zeros(1, 2, 32, 32, 32)
+    volumes[0, 1, 5, 20, 31] = 1.0
+    cells = gather_cells(volumes, 16)
+    assert cells.shape == (1, 16, 16, 16, 16)
+    assert cells.nonzero().tolist() == [[0, 8 + 0b101, 2, 10, 15]]  # the odd one of x and z, the even one of y
+    assert torch.equal(spread_cells(cells), volumes)
+
+
+def test_cells_have_the_maxima_of_their_voxels() -> None:
+    heatmaps = 3 * torch.randn(2, 22, 32, 32, 32)
+    cells = gather_cells(heatmaps, 16)
+    assert torch.equal(spread_cells(cells), heatmaps)
+    assert torch.allclose(soft_argmax(cells, 3.0), soft_argmax(heatmaps, 3.0), atol=1e-5)
+    assert torch.equal(hard_argmax(cells), hard_argmax(heatmaps))
+
+
+def test_cylinders_of_cells_are_those_of_voxels_and_so_are_their_gradients() -> None:
+    joints, R = 0.6 * torch.rand(2, 22, 3) - 0.3, some_orientations(2)
+    worn, weight = (torch.rand(2, 13) < 0.7).float(), torch.randn(2, 13, 32, 32, 32)
+    gradients, drawn = [], []
+    for grid in (32, 16):
+        start = joints.clone().requires_grad_()
+        cells = DeepFuse(replace(TINY, grid=grid, stem=64 // grid)).cylinders(start, R, worn)
+        drawn.append(spread_cells(cells))
+        (gradient,) = torch.autograd.grad((drawn[-1] * weight).sum(), start)
+        gradients.append(gradient)
+    assert cells.shape == (2, 13 * 8, 16, 16, 16)
+    assert torch.allclose(drawn[0], drawn[1], atol=1e-6)
+    assert float(drawn[0].detach().amax()) > 0.9
+    assert float(gradients[0].abs().max()) > 1.0
+    assert torch.allclose(gradients[0], gradients[1], atol=1e-3)
+
+
 # Gradients between the stages
 
 
@@ -265,13 +304,17 @@ def test_one_batch_is_learned_by_heart() -> None:
     net.trunk_in_bfloat16 = True
     volumes, R = blocks_of_voxels(1, edge=4), some_orientations(1)
     truth = 1.2 * torch.rand(1, 22, 3) - 0.6
-    optimiser = torch.optim.Adam(net.parameters(), 2e-2)
-    for _ in range(120):
+    optimiser, steps = torch.optim.Adam(net.parameters(), 2e-2), 110
+    rate = torch.optim.lr_scheduler.OneCycleLR(optimiser, 2e-2, total_steps=steps)
+    for _ in range(steps):
         optimiser.zero_grad()
         answer = net(volumes, R)
         deepfuse_loss(TINY, answer, truth).backward()
         optimiser.step()
-    assert float((answer.joints.detach() - truth).norm(dim=-1).mean()) < 0.04
+        rate.step()
+    errors = (answer.joints.detach() - truth).norm(dim=-1)
+    assert float(errors.median()) < 0.01
+    assert float(errors.mean()) < 0.04  # a joint may stay at a far voxel, from where a sharp softmax has no gradient
 
 
 def test_orientations_matter_only_where_they_are_worn() -> None:

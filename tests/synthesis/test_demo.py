@@ -1,19 +1,21 @@
 """The demo trial: complete, reproducible, and true to its truth."""
 
 import filecmp
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from kinefuse.conventions import IMU_SITES, KEYPOINTS
+from kinefuse.conventions import IMU_SITES, JOINT_INDEX, KEYPOINTS
 from kinefuse.errors import KinefuseError
 from kinefuse.formats.netcdf import read_motion
 from kinefuse.formats.trial import read_trial
 from kinefuse.motion import Motion
 from kinefuse.recordings import Recording
 from kinefuse.synthesis.cameras import keypoint_positions
-from kinefuse.synthesis.demo import demo_recording, make_demo
+from kinefuse.synthesis.demo import Demo, demo_mattes, demo_recording, make_demo
+from kinefuse.synthesis.outlines import matte_camera
 from kinefuse.synthesis.person import demo_person
 from kinefuse.vision.cameras import project
 
@@ -92,6 +94,24 @@ def test_other_seed_other_errors_same_walk() -> None:
 def test_an_existing_folder_is_not_overwritten_unasked(folder: Path) -> None:
     with pytest.raises(KinefuseError, match="overwrite"):
         make_demo(folder)
+
+
+def test_silhouettes_show_the_person_from_each_cameras_start() -> None:
+    """Joints deep within the trunk and thighs are imaged onto the person; faults take a little away."""
+    whole = demo_recording()
+    truth = whole.truth.frames(slice(240, 264))
+    views = [
+        replace(view, start_s=start) for view, start in zip(whole.recording.views, (2.0, 2.0, 2.0, 2.1), strict=True)
+    ]
+    mattes = demo_mattes(Demo(recording=replace(whole.recording, views=tuple(views)), truth=truth))
+    assert [len(seen) for seen in mattes] == [12, 12, 12, 6]
+    inner = [JOINT_INDEX[name] for name in ("root", "spine", "chest", "knee_l", "knee_r")]
+    for camera, view, seen in zip(whole.recording.cameras, views, mattes, strict=True):
+        assert seen.size == (480, 270)
+        assert view.start_s is not None
+        now = truth.positions[round((view.start_s - 2.0) * 120) :: 2, inner]
+        cells = project(matte_camera(camera), now)
+        assert np.mean([seen.at(t, cells[t]) for t in range(len(seen))]) > 0.9
 
 
 def test_a_negative_seed_is_refused(tmp_path: Path) -> None:

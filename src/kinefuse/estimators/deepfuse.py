@@ -95,7 +95,7 @@ class DeepFuseEstimator:
         self, recording: Recording, performer: Performer, network: VolumeNetwork
     ) -> tuple[Bones, tuple[str, ...]]:
         """Return the orientations of bones, and what has to be said of the sensors."""
-        worn = usable_sensors(recording.imus, self.name, recording.poses)
+        worn = usable_sensors(recording.imus, self.name, recording.poses, orientation_is_enough=True)
         require_trial_clock(worn.sensors, self.name)
         turns = turns_of(worn.sensors, performer.seen.time, self.name)
         if (turns.provenance == INFERRED).all():

@@ -97,17 +97,20 @@ class BothWays:
     """
 
     def __init__(self, network: VolumeNetwork) -> None:
-        self.network, self.config = network, network.config
+        self.network, self.config, self.device = network, network.config, device_of(network)
         self.sites, self.joints = (torch.from_numpy(mirror_permutation(names)) for names in (IMU_SITES, JOINTS))
 
     def __call__(
         self, volumes: torch.Tensor, orientations: torch.Tensor | None = None, worn: torch.Tensor | None = None
     ) -> VolumeAnswer:
-        """Return the mean of both answers, and the heatmaps of the scene as it is."""
+        """Return the mean of both answers, and the heatmaps of the scene as it is, on the network's own device."""
         flip, channels = torch.tensor([1.0, 1.0, -1.0]), MIRRORED_CHANNELS if volumes.shape[1] > 1 else [0]
+        volumes, flip = volumes.to(self.device), flip.to(self.device)
         if orientations is not None:
+            orientations = orientations.to(self.device)
             orientations = torch.cat([orientations, flip[:, None] * orientations[:, self.sites] * flip])
         if worn is not None:
+            worn = worn.to(self.device)
             worn = torch.cat([worn, worn[:, self.sites]])
         answer = self.network(torch.cat([volumes, volumes.flip(4)[:, channels]]), orientations, worn)
         first, joints = (self._mean(found, flip) for found in (answer.first, answer.joints))
@@ -119,9 +122,17 @@ class BothWays:
         return 0.5 * (scene + mirror[:, self.joints] * flip)
 
 
+def device_of(network: VolumeNetwork) -> torch.device:
+    """Return where a network computes: where its weights are; the CPU for what has none."""
+    return next(network.parameters()).device if isinstance(network, torch.nn.Module) else torch.device("cpu")
+
+
 def ready(network: VolumeNetwork) -> VolumeNetwork:
-    """Return a network that answers as fast as it can, and looks both ways."""
-    return BothWays(for_inference(network)) if isinstance(network, DeepFuse) else network
+    """Return a network that answers as fast as it can, on a GPU of CUDA where there is one, and looks both ways."""
+    if not isinstance(network, DeepFuse):
+        return network
+    device = torch.device("cuda") if torch.cuda.is_available() else device_of(network)
+    return BothWays(for_inference(network).to(device))
 
 
 @torch.inference_mode()
@@ -151,7 +162,7 @@ def joints_of(
             rows = slice(first, first + BATCH)
             told = [None if a is None else torch.as_tensor(a[part[rows]]).float() for a in (orientations, worn)]
             answer = network(_input(built.channels[rows], network.config.channels), *told)
-            out[part[rows]] = answer.joints.double().numpy() + built.centres[rows, None]
+            out[part[rows]] = answer.joints.cpu().double().numpy() + built.centres[rows, None]
     return out
 
 

@@ -14,18 +14,17 @@ import torch
 
 from kinefuse.conventions import KEYPOINTS
 from kinefuse.evaluation.material import Clip, middle, stable_rng
-from kinefuse.formats.videos import import_cv2
 from kinefuse.inertial.resampling import grid_within
 from kinefuse.metrics.compare import motion_at
 from kinefuse.motion import Motion
 from kinefuse.recordings import Camera, View
-from kinefuse.synthesis.dressed import draw_garments, dress, faces, pose_vertices, rest_vertices
-from kinefuse.synthesis.matte_noise import MatteFaults, spoil
+from kinefuse.synthesis.dressed import faces
 from kinefuse.synthesis.outlines import render_mattes
 from kinefuse.synthesis.rigs import random_place, random_rig
+from kinefuse.synthesis.silhouettes import dressed_surfaces, spoiled, write_images
 from kinefuse.vision.cache import DetectionCache, VideoDetections
 from kinefuse.vision.cameras import project
-from kinefuse.vision.mattes import Mattes, pack_mattes
+from kinefuse.vision.mattes import Mattes
 
 MATTES_HZ: Final = 25.0
 LONGEST_S: Final = 4.0
@@ -79,12 +78,8 @@ class FilmedMattes:
 
     def as_images(self, folder: Path) -> tuple[View, ...]:
         """Write the mattes as PNG images, a folder a camera, as a trial keeps them, and return the views of them."""
-        cv2 = import_cv2()
         for camera, mattes in zip(self.cameras, self.mattes, strict=True):
-            (folder / camera.name).mkdir(parents=True)
-            for frame, matte in enumerate(mattes):
-                encoded = cv2.imencode(".png", np.where(matte, 255, 0).astype(np.uint8))[1]
-                (folder / camera.name / f"{frame:06d}.png").write_bytes(encoded.tobytes())
+            write_images(folder / camera.name, mattes)
         start = float(self.time[0])
         return tuple(
             View(camera=camera.name, rate_hz=MATTES_HZ, start_s=start, silhouettes=folder / camera.name)
@@ -106,10 +101,10 @@ def filmed_mattes(clip: Clip, seed: int, cameras: int | None = CAMERAS, longest_
     truth = middle(clip, longest_s).truth
     motion = motion_at(truth, grid_within(truth.time[0], truth.time[-1], MATTES_HZ))
     rig = _around(random_rig(rng, cameras), motion, rng)
-    vertices = _surfaces(motion, torch.Generator().manual_seed(int(rng.integers(2**62))))
+    vertices = dressed_surfaces(motion, torch.Generator().manual_seed(int(rng.integers(2**62))))
     partial = np.stack([_seen_share(camera, vertices) < WHOLE for camera in rig]).any(axis=0)
     clean = render_mattes(rig, vertices, faces().numpy())
-    return FilmedMattes(rig, _spoiled(rig, clean, motion, rng), motion.time, partial)
+    return FilmedMattes(rig, spoiled(rig, clean, motion, rng), motion.time, partial)
 
 
 def _around(rig: Sequence[Camera], motion: Motion, rng: np.random.Generator) -> tuple[Camera, ...]:
@@ -119,39 +114,7 @@ def _around(rig: Sequence[Camera], motion: Motion, rng: np.random.Generator) -> 
     return tuple(replace(c, translation=c.translation - c.R_camera_world @ shift) for c in rig)
 
 
-def _surfaces(motion: Motion, draw: torch.Generator) -> np.ndarray:
-    """Return the surfaces (T, V, 3) of the moving person in clothes, metres, world."""
-    shape = torch.zeros(1, 10)
-    if motion.body_name == "anny":
-        shape[0, : len(motion.shape[:10])] = torch.as_tensor(motion.shape[:10])
-    rest = torch.as_tensor(motion.rest_positions, dtype=torch.float32)[None]
-    clothed = dress(rest_vertices(shape, rest), draw_garments(1, draw), draw)
-    frames = len(motion.time)
-    # About the root, so that single precision is enough anywhere in the world.
-    root = motion.positions[:, :1]
-    R, places = (torch.as_tensor(a, dtype=torch.float32) for a in (motion.R_world_segment, motion.positions - root))
-    posed = pose_vertices(clothed.expand(frames, -1, -1), rest.expand(frames, -1, -1), R, places)
-    return posed.numpy() + root
-
-
 def _seen_share(camera: Camera, vertices: np.ndarray) -> np.ndarray:
     """Return which share (T,) of the surface's corners (T, V, 3) lies within the image."""
     cells = project(camera, vertices)
     return np.asarray(((cells > -0.5) & (cells < np.array(camera.size) - 0.5)).all(-1).mean(-1))
-
-
-def _spoiled(
-    rig: Sequence[Camera], clean: Sequence[Mattes], motion: Motion, rng: np.random.Generator
-) -> tuple[Mattes, ...]:
-    """Return mattes with the faults of segmentation, drawn anew in every frame."""
-    joints = [project(camera, motion.positions) for camera in rig]
-    away = [np.linalg.norm(camera.centre - motion.positions[:, 0], axis=-1) for camera in rig]
-    images: list[list[np.ndarray]] = [[] for _ in rig]
-    for frame in range(len(motion.time)):
-        now = [mattes.frames(frame, frame + 1)[0] for mattes in clean]
-        scales = [float(camera.matrix[0, 0] / far[frame]) for camera, far in zip(rig, away, strict=True)]
-        spoil(now, [points[frame] for points in joints], scales, rng, MatteFaults())
-        for kept, image in zip(images, now, strict=True):
-            kept.append(image)
-    packed = [pack_mattes(kept, mattes.size) for kept, mattes in zip(images, clean, strict=True)]
-    return tuple(replace(mattes, packed=bits) for mattes, bits in zip(clean, packed, strict=True))

@@ -16,7 +16,7 @@ from kinefuse.errors import FormatError
 from kinefuse.formats.table_text import located
 from kinefuse.formats.text_files import float_column, read_columns
 from kinefuse.recordings import Imu
-from kinefuse.rotations import matrix_from_quaternion, quaternion_from_matrix
+from kinefuse.rotations import is_unit_quaternion, matrix_from_quaternion, quaternion_from_matrix
 
 ACCELEROMETER: Final = ("acc_x", "acc_y", "acc_z")
 GYROSCOPE: Final = ("gyr_x", "gyr_y", "gyr_z")
@@ -50,19 +50,21 @@ def read_imu_csv(
 
     Returns
     -------
-    The sensor with one sample a row; an empty cell is NaN. An orientation with an empty cell is NaN altogether.
+    The sensor with one sample a row; an empty cell is NaN. An orientation with an empty cell, or of a length other than
+    one by more than `UNIT_TOLERANCE`, is NaN altogether.
 
     Raises
     ------
     FormatError
-        If a column is missing or unknown, a cell is no number, there is no row, or times do not increase.
+        If a column is missing or unknown, a cell is no number, there is no row, times do not increase, or most
+        orientations are no unit quaternions.
     """
     path = Path(path)
     columns = read_columns(path, REQUIRED, (*MAGNETOMETER, *QUATERNION))
     values = {key: float_column(path, key, cells, key != "time_s") for key, cells in columns.items()}
     time = values["time_s"]
     _check_time(path, time)
-    quaternion = _group(path, values, QUATERNION)
+    quaternions = _group(path, values, QUATERNION)
     with located(path):
         return Imu(
             name=path.stem if name is None else name,
@@ -71,7 +73,7 @@ def read_imu_csv(
             specific_force=np.stack([values[key] for key in ACCELEROMETER], axis=-1),
             angular_rate=np.stack([values[key] for key in GYROSCOPE], axis=-1),
             magnetic_field=_group(path, values, MAGNETOMETER),
-            R_ref_sensor=None if quaternion is None else matrix_from_quaternion(quaternion),
+            R_ref_sensor=None if quaternions is None else _orientations(path, quaternions),
             R_segment_sensor=R_segment_sensor,
             R_world_ref=R_world_ref,
             start_is_known=start_s is not None,
@@ -99,6 +101,25 @@ def _group(path: Path, values: dict[str, np.ndarray], names: tuple[str, ...]) ->
         missing = ", ".join(name for name in names if name not in values)
         raise FormatError(f"{path}: has {present[0]} but lacks {missing}; give all of {', '.join(names)} or none.")
     return np.stack([values[name] for name in names], axis=-1)
+
+
+def _orientations(path: Path, quaternions: np.ndarray) -> np.ndarray:
+    """Return rotations (T, 3, 3) of quaternions (T, 4); NaN where they are not whole, or not of length one.
+
+    Raises
+    ------
+    FormatError
+        If most of those that are whole are not of length one.
+    """
+    lengths = np.linalg.norm(quaternions, axis=-1)
+    off = np.isfinite(lengths) & ~is_unit_quaternion(quaternions)
+    if 2 * off.sum() > np.isfinite(lengths).sum():
+        row = int(np.argmax(off))
+        raise FormatError(
+            f"{path}: row {row + 2}: the quaternion has the length {lengths[row]:.3g}, and most others are not of "
+            "length one either; write unit quaternions, or leave q_w, q_x, q_y, q_z out to have it estimated."
+        )
+    return matrix_from_quaternion(np.where(off[:, None], np.nan, quaternions))
 
 
 def write_imu_csv(path: Path | str, imu: Imu) -> None:

@@ -24,7 +24,7 @@ from kinefuse.errors import FormatError, KinefuseError
 from kinefuse.formats.segments import motion_of_segments
 from kinefuse.formats.table_text import located
 from kinefuse.motion import Motion
-from kinefuse.rotations import geodesic_angle, matrix_from_quaternion
+from kinefuse.rotations import geodesic_angle, is_unit_quaternion, matrix_from_quaternion
 
 _SIDES: Final = {"r": "Right", "l": "Left"}
 _LIMBS: Final = {
@@ -125,7 +125,7 @@ def read_mvnx(path: Path) -> Motion:
             f"{path}: expected frames of type 'normal', as MVNX files have; it holds none, export it again."
         )
     labels = _segment_labels(content, normal[0], path)
-    R = matrix_from_quaternion(_stack(normal, "orientation", 4, len(labels), path))
+    R = _rotations(normal, labels, path)
     positions = _stack(normal, "position", 3, len(labels), path)
     _check_tpose(content.frames, labels, path)
     chosen = {ours: labels.index(label) for ours, (label, _) in MVN_SEGMENTS.items() if label in labels}
@@ -259,6 +259,20 @@ def _stack(frames: Iterable[_Frame], name: str, width: int, segments: int, path:
     return np.where(np.isfinite(values) & (np.abs(values) < 1e6), values, np.nan)
 
 
+def _rotations(frames: list[_Frame], labels: list[str], path: Path) -> np.ndarray:
+    """Return the orientations of all frames, (T, segments, 3, 3); NaN where they are missing."""
+    quaternions = _stack(frames, "orientation", 4, len(labels), path)
+    lengths = np.linalg.norm(quaternions, axis=-1)
+    off = np.isfinite(lengths) & ~is_unit_quaternion(quaternions)
+    if off.any():
+        frame, segment = np.argwhere(off)[0]
+        raise FormatError(
+            f"{path}: frame {frame + 1}: the quaternion of {labels[segment]} has the length "
+            f"{lengths[frame, segment]:.3g} instead of one; export it from MVN again, unchanged."
+        )
+    return matrix_from_quaternion(quaternions)
+
+
 def _time(frames: list[_Frame], rate: str | None, path: Path) -> np.ndarray:
     """Return (T,) seconds: by the frames' indices and the rate; else by their milliseconds, which are rounded."""
     stamps = _attributes([frame.time for frame in frames])
@@ -290,7 +304,7 @@ def _check_tpose(frames: list[_Frame], labels: list[str], path: Path) -> None:
     """Refuse a file whose own T-pose does not have all segments alike."""
     poses = [frame for frame in frames if frame.kind in {"identity", "tpose"} and "orientation" in frame.numbers]
     for pose in poses:
-        R = matrix_from_quaternion(_stack([pose], "orientation", 4, len(labels), path)[0])
+        R = _rotations([pose], labels, path)[0]
         apart = geodesic_angle(R[labels.index("Pelvis")], R)
         worst = int(np.nanargmax(apart)) if np.isfinite(apart).any() else 0
         if apart[worst] > ASKEW:

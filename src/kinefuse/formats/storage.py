@@ -21,7 +21,7 @@ from kinefuse.formats.table_text import (
     write_text,
 )
 from kinefuse.motion import Motion
-from kinefuse.rotations import matrix_from_quaternion, quaternion_from_matrix
+from kinefuse.rotations import is_unit_quaternion, matrix_from_quaternion, quaternion_from_matrix
 
 OPENSIM_BODIES: Final = {
     "pelvis": "pelvis",
@@ -210,8 +210,7 @@ def _parse_quaternion(cell: str, path: Path, line: int) -> list[float]:
     if not cell:
         return [np.nan] * 4
     numbers = parse_row(cell.strip("()~[] ").split(","), path, line)
-    norm = float(np.linalg.norm(numbers))
-    if len(numbers) != 4 or norm < 0.5 or norm > 2.0:
+    if len(numbers) != 4 or (np.isfinite(numbers).all() and not is_unit_quaternion(np.array(numbers))):
         raise FormatError(
             f"{path}, line {line}: expected a unit quaternion as four numbers w,x,y,z, got {cell[:60]!r}; export again."
         )

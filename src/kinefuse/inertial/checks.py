@@ -211,10 +211,23 @@ def _run_lengths(flags: np.ndarray) -> list[int]:
 
 
 def check_orientation(imu: Imu) -> list[Finding]:
-    """Say whether the device's own orientation brings gravity upright, as it must in a frame with Z up."""
+    """Say how often its own orientation is missing, and whether it brings gravity upright, as with Z up it must."""
     if imu.R_ref_sensor is None:
         return []
-    turned = np.einsum("tij,tj->ti", imu.R_ref_sensor, imu.specific_force)
+    missing = float(np.isnan(imu.R_ref_sensor).any(axis=(1, 2)).mean())
+    return [*_orientation_gaps(imu, missing), *_uprightness(imu, imu.R_ref_sensor)]
+
+
+def _orientation_gaps(imu: Imu, missing: float) -> list[Finding]:
+    """Say in which share of the samples the orientation is missing; without any, `_uprightness` says so."""
+    if missing in (0.0, 1.0):
+        return []
+    text = f"Its orientation is missing, or no unit quaternion, in {100 * missing:.1f} % of the samples."
+    return [_say(imu, "warning" if missing > MOST_LOST else "info", text)]
+
+
+def _uprightness(imu: Imu, R_ref_sensor: np.ndarray) -> list[Finding]:
+    turned = np.einsum("tij,tj->ti", R_ref_sensor, imu.specific_force)
     turned = turned[np.isfinite(turned).all(axis=1)]
     if len(turned) < FEWEST_ORIENTED:
         return [_say(imu, "warning", "Its orientation is missing in nearly all samples.")]

@@ -1,7 +1,8 @@
 """The embedded demonstration: a complete trial with known truth, made from scratch in a few seconds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from kinefuse.synthesis.cameras import camera_ring, film
 from kinefuse.synthesis.gait import Walk, walk
 from kinefuse.synthesis.imus import virtual_imus
 from kinefuse.synthesis.person import STATURE_M, demo_person
+from kinefuse.vision.mattes import Mattes
 
 CAMERAS = 4
 CAMERA_RATE_HZ = 60.0
@@ -55,7 +57,51 @@ def demo_recording(seed: int = 0) -> Demo:
     return Demo(recording=recording, truth=motion.frames(slice(None, None, TRUTH_STEP)))
 
 
-def make_demo(folder: Path | str, seed: int = 0, overwrite: bool = False) -> Path:
+def demo_mattes(demo: Demo, seed: int = 0) -> tuple[Mattes, ...]:
+    """Return what a segmentation makes of the demo's person in clothes, one of each camera and a frame of it a matte.
+
+    Parameters
+    ----------
+    demo : cut in time or whole; its cameras start on frames of the first one
+    seed : of clothes and faults
+    """
+    import torch
+
+    from kinefuse.synthesis.dressed import faces
+    from kinefuse.synthesis.outlines import matte_camera, render_mattes
+    from kinefuse.synthesis.silhouettes import dressed_surfaces, spoiled
+
+    motion = demo.truth.frames(slice(None, None, round(demo.truth.rate_hz / CAMERA_RATE_HZ)))
+    rig = [matte_camera(camera) for camera in demo.recording.cameras]
+    surfaces = dressed_surfaces(motion, torch.Generator().manual_seed(seed))
+    mattes = spoiled(rig, render_mattes(rig, surfaces, faces().numpy()), motion, np.random.default_rng(seed))
+    starts = [round(((view.start_s or 0.0) - motion.time[0]) * CAMERA_RATE_HZ) for view in demo.recording.views]
+    return tuple(replace(seen, packed=seen.packed[start:]) for seen, start in zip(mattes, starts, strict=True))
+
+
+def with_silhouettes(demo: Demo, folder: Path, seed: int = 0) -> Recording:
+    """Return the demo's recording with silhouettes too, written as images of a quarter of the cameras' size.
+
+    Parameters
+    ----------
+    demo
+    folder : for the images, a new folder a camera
+    seed : of clothes and faults
+
+    Raises
+    ------
+    MissingDependencyError
+        If OpenCV is not installed.
+    """
+    from kinefuse.synthesis.silhouettes import write_images
+
+    views = demo.recording.views
+    for view, mattes in zip(views, demo_mattes(demo, seed), strict=True):
+        write_images(folder / view.camera, mattes)
+    return replace(demo.recording, views=tuple(replace(view, silhouettes=folder / view.camera) for view in views))
+
+
+def make_demo(folder: Path | str, seed: int = 0, overwrite: bool = False, silhouettes: bool = False) -> Path:
     """Write the demo trial, with its truth in ``reference/motion.nc``.
 
     Parameters
@@ -63,6 +109,7 @@ def make_demo(folder: Path | str, seed: int = 0, overwrite: bool = False) -> Pat
     folder : made if it does not exist
     seed : of all errors; the same seed writes the same trial
     overwrite : replace the trial that lies there
+    silhouettes : write the person's silhouettes too; all else is the same without them
 
     Returns
     -------
@@ -71,14 +118,17 @@ def make_demo(folder: Path | str, seed: int = 0, overwrite: bool = False) -> Pat
     Raises
     ------
     KinefuseError
-        If the folder holds anything and `overwrite` is false, or the files cannot be written.
+        If the folder holds anything and `overwrite` is false, or the files cannot be written; if silhouettes
+        are asked for and OpenCV is not installed.
     """
     from kinefuse.formats.netcdf import write_motion
     from kinefuse.formats.trial import write_trial
 
     folder = Path(folder)
     demo = demo_recording(seed)
-    write_trial(folder, demo.recording, overwrite)
+    with TemporaryDirectory(prefix="kinefuse-mattes-") as images:
+        recording = with_silhouettes(demo, Path(images), seed) if silhouettes else demo.recording
+        write_trial(folder, recording, overwrite)
     reference = folder / "reference"
     reference.mkdir(exist_ok=True)
     write_motion(reference / "motion.nc", demo.truth)

@@ -1,7 +1,9 @@
 """The cache of rendered mattes that DeepFuse learns from: people who move on a floor, seen by rigs of all kinds.
 
-A frame takes about 5 kB as bits of the mattes' crops, before compression. Its eight volumes would take 262 kB as bits,
-and could not be turned any more: from mattes, volumes are built anew each time, in any direction and about any centre.
+A frame takes about 5 kB as bits of the mattes' crops, before compression; its eight volumes take 262 kB as bits. The
+volumes are built once from the mattes (`kinefuse.training.volume_store`), and what is drawn then stays: the turn by any
+angle, the centre and the mattes' faults. Later only quarter turns, mirroring, shut cameras and errors of orientations
+vary.
 """
 
 from collections.abc import Callable, Iterator
