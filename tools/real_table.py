@@ -17,6 +17,7 @@ from kinefuse.metrics.compare import Row
 from kinefuse.metrics.tables import compare_to_mot
 from kinefuse.motion import Motion
 from kinefuse.recordings import Recording
+from kinefuse.study.plan import IF_ASKED
 from real_trials import REAL
 
 CELLS: Final = (("angles", ""), ("rms_deg", ".1f"), ("after_deg", ".1f"), ("r", ".2f"))
@@ -79,7 +80,7 @@ def estimates(recording: Recording, done: Mapping[str, Motion] | None = None) ->
     done : motions that are there already, by the estimator's name
     """
     motions = {}
-    for name in ESTIMATORS:
+    for name in (name for name in ESTIMATORS if name not in IF_ASKED):
         with suppress(KinefuseError):  # it cannot use this recording
             motions[name] = (done or {}).get(name) or make_estimator(name).estimate(recording)
     return motions
