@@ -2,12 +2,15 @@
 
 Usage: python tools/results_deepfuse.py [--data build/motion.npz] [--clips 3] [--fused FILE] [--vision FILE]
 
+A table of `kinefuse evaluate --json results/deepfuse/evaluate.json`, beside the data, is shown too if it is there.
+
 Each clip's frames are kept beside the data and made again only if they are removed, so the command may be interrupted.
 """
 
 import argparse
 import csv
 import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
@@ -24,6 +27,7 @@ from kinefuse.evaluation.material import Choice, Clip, load_clips, middle, stabl
 from kinefuse.evaluation.matte_scores import FrameErrors, joint_rows, score_clip, summary
 from kinefuse.evaluation.recordings import Conditions
 from kinefuse.metrics.compare import Row
+from kinefuse.metrics.groups import GROUPS
 from kinefuse.recordings import Recording
 from kinefuse.rotations import matrix_from_rotvec, slerp_matrices, yaw_matrix
 from kinefuse.study.making import maker_of
@@ -170,7 +174,38 @@ def write_csv(scores: dict[str, list[FrameErrors]], path: Path) -> None:
                     out.writerow([name, which, row["joint"], *errors, *counts])
 
 
-def page(scores: dict[str, list[FrameErrors]], clips: Sequence[Clip], per_person: int) -> str:
+COLUMNS: Final = (
+    "angle_rmse_deg",
+    "angle_rmse_moving_deg",
+    "geodesic_deg",
+    "mpjpe_mm",
+    "mpjpe_root_mm",
+    "rom_error_deg",
+)
+"""Of `kinefuse evaluate`'s file: what its table shows here."""
+
+
+def evaluated(path: Path) -> str:
+    """Return the table of what `kinefuse evaluate` wrote with ``--json``; nothing if it was not run."""
+    if not path.exists():
+        return ""
+    told = json.loads(path.read_text(encoding="utf-8"))["rows"]
+    rows = [row for row in told if row["group"] in GROUPS and COLUMNS[2] in row]
+    lines = [
+        [f"`{row['estimator']}`", row["group"], *(f"{row[key]:.1f} ± {row[f'{key}_sd']:.1f}" for key in COLUMNS)]
+        for row in rows
+    ]
+    header = ("estimator", "", "angles °", "those that move °", "orientations °", "MPJPE mm", "roots together", "ROM °")
+    return (
+        "## By the rules of all other estimators\n\n"
+        "`kinefuse evaluate motion.npz --clips 1 --estimator deepfuse --estimator deepfuse-vision`: the same clips, "
+        "sensors put on askew, without a held pose, and no points. Angles are those of a body fitted to the joints, "
+        "which tell little of turns about long axes.\n\n"
+        f"{table(header, lines)}\n"
+    )
+
+
+def page(scores: dict[str, list[FrameErrors]], clips: Sequence[Clip], per_person: int, rules: str) -> str:
     """Return the page."""
     people = len({clip.subject for clip in clips})
     return f"""# DeepFuse on rendered silhouettes
@@ -205,7 +240,7 @@ neighbours.
 Not the same test: the paper's are TotalCapture's real mattes of five people, whom its training partly shows, and 21
 joints of another skeleton; ours are rendered mattes of people whom training never shows.
 
-## By joint
+{rules}## By joint
 
 ![Mean error by joint](../images/deepfuse_joints.png)
 
@@ -243,7 +278,7 @@ def main() -> None:
             scores[score.estimator].append(score)
         print(f"{number}/{len(clips)} {clip.subject} {clip.name}", flush=True)
     write_csv(scores, options.out.with_suffix(".csv"))
-    options.out.write_text(page(scores, clips, options.clips), encoding="utf-8")
+    options.out.write_text(page(scores, clips, options.clips, evaluated(folder / "evaluate.json")), encoding="utf-8")
 
 
 if __name__ == "__main__":
