@@ -199,8 +199,9 @@ def evaluated(path: Path) -> str:
     return (
         "## By the rules of all other estimators\n\n"
         "`kinefuse evaluate motion.npz --clips 1 --estimator deepfuse --estimator deepfuse-vision`: the same clips, "
-        "sensors put on askew, without a held pose, and no points. Angles are those of a body fitted to the joints, "
-        "which tell little of turns about long axes.\n\n"
+        "sensors put on askew, without a held pose, and no points. Angles are those of a body fitted to the joints and "
+        "to the sensors' orientations, whose mountings the network's joints had to tell: turns about long axes are the "
+        "weak part.\n\n"
         f"{table(header, lines)}\n"
     )
 
