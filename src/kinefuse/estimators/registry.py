@@ -56,7 +56,7 @@ takes half as long as the trial, less than detecting anybody in videos; `fusionn
 
 WITH_POSE: Final = "imu-kinematics"
 """The best one for sensors alone that a held pose calibrates. In the study it was off by 5.6°, `imunet` by 7.0°; on a
-real walk with eight sensors by 2.0° and 10.5° from OpenSim in the legs. With straps that slipped by 9.4° about each
+real walk with eight sensors by 2.0° and 10.5° from OpenSim in the legs, which calibrates by the same pose. With straps that slipped by 9.4° about each
 axis after the pose, which nothing in the recording tells, by 13.1° and 7.9°.
 """
 
