@@ -69,7 +69,7 @@ def main() -> None:
         assert axes is not None
         draw_table(axes, [name for name in names if (name, "whole") in errors], errors)
         axes.set_title(title, fontsize=9)
-    places["A"].legend(fontsize=7)
+    figure.legend(*places["A"].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=8)
     draw_joints(places["E"], errors)
     figure.savefig(IMAGE, dpi=100)
 

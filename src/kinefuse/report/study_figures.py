@@ -176,7 +176,8 @@ def sensitivity_figure(results: Results, settings: Sequence[Setting]) -> Figure:
     ]
     caption = (
         "Mean error of joint angles. A flat line does not mind the noise; a method that does not see that input is "
-        "flat by nature. Each point is of the windows that its method has there; pointing at it tells how many."
+        "flat by nature. A line is of the windows that its method has at all its points; pointing at one tells how "
+        "many."
     )
     return Figure(key="sensitivity", title="What noise costs", caption=caption, panels=[p for p in panels if p.traces])
 
@@ -188,11 +189,12 @@ def _against_noise(results: Results, found: Sequence[tuple[float, Setting]], hea
 
 
 def _lines(results: Results, found: Sequence[tuple[float, Setting]]) -> list[Trace]:
-    """Return a line a method through its mean errors, each on the windows that the method has there."""
-    by_setting = [(x, own_cells(results, setting.name)) for x, setting in found]
-    methods = ordered({method for _, cells in by_setting for method in cells})
+    """Return a line a method through its mean errors, all on the windows that it has wherever it could work."""
+    everywhere = [(x, own_cells(results, setting.name)) for x, setting in found]
+    methods = ordered({method for _, cells in everywhere for method in cells})
     traces = []
     for method in methods:
+        by_setting = [(x, {method: own}) for (x, _), own in zip(everywhere, _common(everywhere, method), strict=True)]
         values = [mean_and_sd(mean_movement_errors(cells.get(method, []))) for _, cells in by_setting]
         spreads = plain(np.array([sd for _, sd in values]))
         traces.append(
@@ -216,6 +218,13 @@ def _lines(results: Results, found: Sequence[tuple[float, Setting]]) -> list[Tra
     return traces
 
 
+def _common(everywhere: Sequence[tuple[object, dict[str, list[Scored]]]], method: str) -> list[list[Scored]]:
+    """Return a method's cells at each point of a line, on the windows common to the points that have any."""
+    own = [cells.get(method, []) for _, cells in everywhere]
+    common = set.intersection(*({cell.window for cell in cells} for cells in own if cells))
+    return [[cell for cell in cells if cell.window in common] for cells in own]
+
+
 def faults_figure(results: Results, settings: Sequence[Setting]) -> Figure:
     """Faults beyond the paper's noise: lines where a fault has several amounts, bars for the others."""
     by_fault: dict[str, list[Setting]] = {}
@@ -234,8 +243,8 @@ def faults_figure(results: Results, settings: Sequence[Setting]) -> Figure:
         panels.append(_ungraded(results, [*before, *single]))
     caption = (
         "What goes wrong outside of a laboratory, one thing at a time; 0 and the first bars are the same noise without "
-        "it. Each point is of the windows that its method "
-        "has there; a method without a point could not work there, or was not run."
+        "it. A line is of the windows that its method "
+        "has at all its points; a method without a point could not work there, or was not run."
     )
     return Figure(key="faults", title="When something goes wrong", caption=caption, panels=panels)
 
@@ -266,7 +275,8 @@ def _ungraded(results: Results, found: Sequence[Setting]) -> Panel:
     ]
     traces = []
     for method in ordered({method for _, cells in by_setting for method in cells}):
-        values = np.array([mean_and_sd(mean_movement_errors(cells.get(method, [])))[0] for _, cells in by_setting])
+        own = _common(by_setting, method)
+        values = np.array([mean_and_sd(mean_movement_errors(cells))[0] for cells in own])
         traces.append(
             {
                 "type": "bar",

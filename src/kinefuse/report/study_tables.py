@@ -93,18 +93,16 @@ def _relations(found: Sequence[Relation]) -> str:
         "Method",
         "against",
         "Noise",
-        "Error",
-        "of the other",
+        "Errors",
         "Ratio",
         "Goal",
         "",
         "Difference, °",
         "d",
-        "p, movements",
-        "p, people",
+        "p",
         "n",
     ]
-    counted = "<p>n: joint movements, people and windows.</p>"
+    counted = "<p>p: over joint movements, over people; n: joint movements, people and windows.</p>"
     others = "".join(f"<li>{_analysis(relation)}</li>" for relation in found if not relation.where)
     body = table(head, [_ratio_row(relation) for relation in ratios], numeric_from=3) + counted + _warnings(ratios)
     return f'{lead}<div class="relations">{body}</div><h3>Analyses</h3><ul>{others}</ul>'
@@ -117,15 +115,13 @@ def _ratio_row(relation: Relation) -> list[str]:
         text(title(first)),
         text(title(second)),
         text(relation.where),
-        number(relation.numbers.get("first_deg"), 1, "°"),
-        number(relation.numbers.get("second_deg"), 1, "°"),
+        f"{number(relation.numbers.get('first_deg'), 1, '°')}, {number(relation.numbers.get('second_deg'), 1, '°')}",
         number(relation.ratio, 2),
         number(relation.limit, 2),
         _verdict(relation),
         interval(relation),
         effect_size(relation),
-        _p(relation.p),
-        _p(relation.p_people),
+        f"{_p(relation.p)}, {_p(relation.p_people)}",
         ", ".join(str(count or UNKNOWN) for count in counts),
     ]
 
