@@ -14,7 +14,7 @@ from study_made_up import SETTINGS, WINDOWS, cell, study, walking
 
 from kinefuse.errors import KinefuseError
 from kinefuse.report.study_curves import cycles_figure, explained, parity_figure
-from kinefuse.report.study_figures import gain_figure, methods_figure, sensitivity_figure
+from kinefuse.report.study_figures import faults_figure, gain_figure, methods_figure, sensitivity_figure
 from kinefuse.report.study_markdown import cell as plain_cell
 from kinefuse.report.study_markdown import markdown_table, write_markdown
 from kinefuse.report.study_page import render_page, write_page
@@ -150,6 +150,18 @@ def test_parity_tells_r2_of_all_and_draws_some() -> None:
     assert len(panel.traces[1]["x"]) == 200  # both legs in the half that is known
     assert explained(np.array([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]])) == pytest.approx(0.0)
     assert np.isnan(explained(np.ones((3, 2))))
+
+
+def test_a_fault_begins_at_nothing_wrong_on_the_same_windows() -> None:
+    """The usual noise has an easy window more than the faults: it must not make the fault look dear."""
+    usual = next(s for s in SETTINGS if s.family == "mounting" and 9.0 < np.rad2deg(s.mounting_sd_rad) < 10.0)
+    faults = [s for s in SETTINGS if s.fault == "clock offset"]
+    made = [cell(usual.name, "fusionnet", 0, 4.0), cell(usual.name, "fusionnet", 1, 1.0)]
+    made += [cell(fault.name, "fusionnet", 0, error) for fault, error in zip(faults, (5.0, 8.0), strict=True)]
+    (panel,) = faults_figure(Results(made), SETTINGS).panels
+    assert panel.layout["xaxis"]["ticktext"] == ["0", "100", "500"]
+    (line,) = panel.traces
+    assert line["y"] == pytest.approx([4.0, 5.0, 8.0], rel=0.02)
 
 
 def test_conclusions_are_honest_both_ways(cells: list[Cell]) -> None:
