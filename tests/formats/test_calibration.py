@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trial_samples import camera, damaged, read_or_refuse
+from trial_samples import all_usable, camera, damaged, read_or_refuse
 
 from kinefuse.errors import FormatError, KinefuseError
 from kinefuse.formats.calibration import R_YUP_ZUP, read_calibration, to_y_up, toml_text, write_calibration
@@ -129,7 +129,9 @@ def test_toml_text_escapes() -> None:
 @settings(max_examples=150, deadline=None)
 @given(content=damaged((ONE + '[metadata]\nup = "z"\nunit = "m"\n').encode()))
 def test_damaged_files_are_refused_or_read(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
-    read_or_refuse(read_calibration, tmp_path_factory.getbasetemp() / "damaged_calibration.toml", content)
+    path = tmp_path_factory.getbasetemp() / "damaged_calibration.toml"
+    cameras = read_or_refuse(read_calibration, path, content)
+    assert cameras is None or all_usable(cameras)
 
 
 def test_both_forms_of_caliscope_hold_the_same_cameras(data: Path) -> None:

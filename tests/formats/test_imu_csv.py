@@ -114,4 +114,6 @@ def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, 
 @given(content=damaged(VALID.encode()))
 def test_damaged_files_are_refused_or_read(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "damaged_imu.csv"
-    read_or_refuse(lambda path: read_imu_csv(path, "thigh_r", start_s=1.0), path, content)
+    imu = read_or_refuse(lambda path: read_imu_csv(path, "thigh_r", start_s=1.0), path, content)
+    assert imu is None or (np.isfinite(imu.time).all() and (np.diff(imu.time) > 0).all())
+    assert imu is None or imu.specific_force.shape == imu.angular_rate.shape == (len(imu.time), 3)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trial_samples import damaged, keypoints, read_or_refuse
+from trial_samples import all_points_usable, damaged, keypoints, read_or_refuse
 
 from kinefuse.conventions import KEYPOINT_INDEX
 from kinefuse.errors import FormatError
@@ -84,4 +84,5 @@ def test_what_is_written_is_read_back(
 @settings(max_examples=150, deadline=None)
 @given(content=damaged(VALID.encode()))
 def test_damaged_files_are_refused_or_read(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
-    read_or_refuse(read_keypoints_csv, tmp_path_factory.getbasetemp() / "damaged_points.csv", content)
+    points = read_or_refuse(read_keypoints_csv, tmp_path_factory.getbasetemp() / "damaged_points.csv", content)
+    assert points is None or all_points_usable(points)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trial_samples import damaged, keypoints, read_or_refuse
+from trial_samples import all_points_usable, damaged, keypoints, read_or_refuse
 
 from kinefuse.conventions import KEYPOINT_INDEX, KEYPOINTS
 from kinefuse.errors import FormatError, KinefuseError
@@ -147,7 +147,8 @@ def test_writing_needs_only_some_points(tmp_path: Path) -> None:
 def test_damaged_files_are_refused_or_read(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     folder = tmp_path_factory.getbasetemp() / "damaged_json"
     folder.mkdir(exist_ok=True)
-    read_or_refuse(lambda path: read_openpose_folder(path.parent), folder / "a.0.json", content)
+    points = read_or_refuse(lambda path: read_openpose_folder(path.parent), folder / "a.0.json", content)
+    assert points is None or all_points_usable(points)
 
 
 @pytest.mark.parametrize("camera, people", [("cam01", 3), ("cam02", 2), ("cam03", 1), ("cam04", 1)])

@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from trial_samples import damaged, read_or_refuse
+from trial_samples import all_usable, damaged, read_or_refuse
 
 from kinefuse.errors import FormatError
 from kinefuse.formats.calibration import read_calibration
@@ -77,7 +77,8 @@ def test_twins_are_refused(tmp_path: Path) -> None:
 @settings(max_examples=150, deadline=None)
 @given(content=damaged(qualisys(CAMERA.format(serial="7")).encode()))
 def test_damaged_files_are_refused_or_read(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
-    read_or_refuse(read_qualisys, tmp_path_factory.getbasetemp() / "damaged.qca.txt", content)
+    cameras = read_or_refuse(read_qualisys, tmp_path_factory.getbasetemp() / "damaged.qca.txt", content)
+    assert cameras is None or all_usable(cameras)
 
 
 def test_agrees_with_pose2sims_conversion_of_the_same_file(balancing: Path) -> None:

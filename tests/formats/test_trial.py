@@ -301,7 +301,10 @@ def test_damaged_toml_is_refused_or_read(tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.getbasetemp() / "damaged_trial"
     if not folder.exists():
         bare_trial(folder)
-    read_or_refuse(lambda path: read_trial(path.parent), folder / "trial.toml", content)
+    recording = read_or_refuse(lambda path: read_trial(path.parent), folder / "trial.toml", content)
+    assert recording is None or all(held.end_s > held.start_s for held in recording.poses)
+    assert recording is None or all(made.end_s > made.start_s for made in recording.movements)
+    assert recording is None or all(view.rate_hz is None or view.rate_hz > 0 for view in recording.views)
 
 
 # ---- writing over something

@@ -1,8 +1,8 @@
 """Small recordings with known values, and damaged files, for the tests of the trial's formats."""
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from hypothesis import strategies as st
@@ -11,6 +11,8 @@ from kinefuse.conventions import KEYPOINTS
 from kinefuse.errors import KinefuseError
 from kinefuse.recordings import Camera, Imu, Keypoints
 from kinefuse.rotations import matrix_from_rotvec
+
+Result = TypeVar("Result")
 
 
 def camera(name: str = "cam_1", seed: int = 0, size: tuple[int, int] = (1088, 1920)) -> Camera:
@@ -71,8 +73,31 @@ def damaged(valid: bytes) -> st.SearchStrategy[bytes]:
     return place.map(lambda p: valid[: p[0]] + p[2] + valid[p[0] + p[1] :]) | st.binary(max_size=200)
 
 
-def read_or_refuse(read: Callable[[Path], object], path: Path, content: bytes) -> None:
-    """Read a damaged file: a result or a `KinefuseError`; any other exception passes on and fails the test."""
+def read_or_refuse(read: Callable[[Path], Result], path: Path, content: bytes) -> Result | None:
+    """Return what is read of a damaged file, None if it is refused in a sentence that says where.
+
+    Any other exception passes on and fails the test.
+    """
     path.write_bytes(content)
-    with suppress(KinefuseError):
-        assert read(path) is not None
+    try:
+        found = read(path)
+    except KinefuseError as refusal:
+        if path.name not in str(refusal) and path.parent.name not in str(refusal):
+            raise AssertionError("a refusal must say which file it is of") from refusal
+        return None
+    assert found is not None
+    return found
+
+
+def all_usable(cameras: Sequence[Camera]) -> bool:
+    """Whether cameras can be told apart and can film; that their numbers are numbers, `Camera` sees to."""
+    names = [one.name for one in cameras]
+    films = [min(one.size) > 0 and one.matrix[0, 0] > 0 and one.matrix[1, 1] > 0 for one in cameras]
+    return bool(names) and len(set(names)) == len(names) and all(films)
+
+
+def all_points_usable(points: Keypoints) -> bool:
+    """Whether what counts as seen has a place, and confidences are shares."""
+    seen = points.confidence > 0
+    shares = (points.confidence >= 0).all() and (points.confidence <= 1).all()
+    return bool(shares and np.isfinite(points.pixels[seen]).all() and not np.isinf(points.pixels).any())

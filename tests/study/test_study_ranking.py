@@ -84,6 +84,17 @@ def test_who_is_best_when_something_goes_wrong() -> None:
     assert len(best.details) == 2  # both clock offsets
 
 
+def test_parts_of_a_method_are_no_rivals_but_tell_what_it_gains() -> None:
+    """On the one window of the part the tuned method is at 3°; its others do not count."""
+    tuned = [cell(SETTING, "fusion-optimisation", window, error) for window, error in ((0, 3.0), (1, 9.0))]
+    part = cell(SETTING, "fusion-optimisation:calibrated", 0, 6.0)
+    results = Results([*tuned, part, cell(SETTING, "fusionnet", 0, 8.0)])
+    said = {one.heading: one.text for one in conclusions(results, SETTINGS, [])}
+    gains = said["What fusion by optimisation (tuned) gains by its parts"]
+    assert "3.0° instead of 6.1° with sensors well mounted, points 52.6 mm off." in gains
+    assert not any("(calibrated)" in text for heading, text in said.items() if "gains by its parts" not in heading)
+
+
 def test_what_noise_costs_is_of_the_same_windows() -> None:
     """IMUNet has an easy window more under the greatest noise: that must not make it gain by noise."""
     names = [found.name for found in (find(SETTINGS, sigma, 52.6) for sigma in (0.0, 18.8)) if found is not None]

@@ -219,18 +219,19 @@ def check_orientation(imu: Imu) -> list[Finding]:
 
 
 def _orientation_gaps(imu: Imu, missing: float) -> list[Finding]:
-    """Say in which share of the samples the orientation is missing; without any, `_uprightness` says so."""
-    if missing in (0.0, 1.0):
+    """Say in which share of the samples the orientation is missing."""
+    if missing == 0.0:
         return []
     text = f"Its orientation is missing, or no unit quaternion, in {100 * missing:.1f} % of the samples."
     return [_say(imu, "warning" if missing > MOST_LOST else "info", text)]
 
 
 def _uprightness(imu: Imu, R_ref_sensor: np.ndarray) -> list[Finding]:
+    """Say whether gravity comes out upright, where orientation and specific force are both there to tell."""
     turned = np.einsum("tij,tj->ti", R_ref_sensor, imu.specific_force)
     turned = turned[np.isfinite(turned).all(axis=1)]
     if len(turned) < FEWEST_ORIENTED:
-        return [_say(imu, "warning", "Its orientation is missing in nearly all samples.")]
+        return []
     mean = turned.mean(axis=0)
     length = float(np.linalg.norm(mean))
     size = float(np.median(np.linalg.norm(turned, axis=1)))

@@ -13,7 +13,7 @@ from kinefuse.study.levels import BOTH, REFERENCE, find, in_words, noise_in_word
 from kinefuse.study.means import Results, people_of, standard_errors
 from kinefuse.study.naming import INPUTS, title
 from kinefuse.study.pairs import pair_of
-from kinefuse.study.plan import Setting, seen_of, sees
+from kinefuse.study.plan import IF_ASKED, Setting, seen_of, sees
 from kinefuse.study.ranking import Ranked, mean_error, ranking
 from kinefuse.study.relation import ALPHA_SINGLE, Relation, p_in_words
 from kinefuse.study.relations import BELIEVED, MOUNTINGS, NOISY, POINTS
@@ -25,6 +25,9 @@ PLAIN: Final = "plain"
 
 FEW_PEOPLE: Final = 6
 """With fewer people not even all of them alike would be significant at 0.05."""
+
+TUNED: Final = "fusion-optimisation"
+"""The method of whose parts `plan.IF_ASKED` tells."""
 
 MOST_FAULTS: Final = 5
 """Faults that are told in the text; the details have all."""
@@ -64,6 +67,7 @@ def conclusions(results: Results, settings: Sequence[Setting], found: Sequence[R
         *_best_for_inputs(results, settings),
         *_kinds(found),
         *_cost_of_noise(results, settings),
+        *_parts(results, settings),
         *_best_in_faults(results, settings),
         *_faults(results, settings),
         *_failures(results, settings),
@@ -75,12 +79,23 @@ def _most_accurate(results: Results, settings: Sequence[Setting]) -> list[Conclu
     said = []
     for sigma, level in (REFERENCE, BOTH):
         setting = find(settings, sigma, level)
-        found = ranking(results, setting.name) if setting is not None else []
+        found = _rivals(results, setting.name) if setting is not None else []
         if setting is not None and len(found) > 1:
             heading = f"{_capital(noise_in_words(sigma, level))}: {title(found[0].method)} has the least error"
             ahead = _ahead(results, setting.name, *(one.method for one in found[:2]))
             said.append(Conclusion(PLAIN, heading, f"{_capital(_listed(found))}.{ahead}{_how_ranked(found)}"))
     return said
+
+
+def _rivals(results: Results, setting: str, inputs: str = "") -> list[Ranked]:
+    """Return the ranking of the methods that one may choose: parts of a method that tell what it gains are none.
+
+    Parameters
+    ----------
+    inputs : of `naming.INPUTS`, only methods that see these; empty for all
+    """
+    methods = [name for name in results.estimators(setting) if name not in IF_ASKED]
+    return ranking(results, setting, [name for name in methods if not inputs or INPUTS.get(name) == inputs])
 
 
 def _ahead(results: Results, setting: str, first: str, second: str) -> str:
@@ -110,8 +125,7 @@ def _best_for_inputs(results: Results, settings: Sequence[Setting]) -> list[Conc
         ranks = {}
         for sigma, level in levels:
             setting = find(settings, sigma, level)
-            methods = [method for method, inputs in INPUTS.items() if inputs == seen]
-            own = ranking(results, setting.name, methods) if setting is not None else []
+            own = _rivals(results, setting.name, seen) if setting is not None else []
             if len(own) > 1:
                 ranks[_varied(seen, sigma, level)] = own
         if ranks:
@@ -240,10 +254,25 @@ def _costs(results: Results, first: Setting, last: Setting) -> dict[str, tuple[f
     costs = {}
     for method in results.estimators(first.name):
         common = set(results.windows(first.name, method)) & set(results.windows(last.name, method))
-        if method != MEAN_POSE and common and seen_of(first, sees(method)) != seen_of(last, sees(method)):
+        if (
+            method not in (MEAN_POSE, *IF_ASKED)
+            and common
+            and seen_of(first, sees(method)) != seen_of(last, sees(method))
+        ):
             before, after = (mean_error(results, end.name, method, sorted(common)) for end in (first, last))
             costs[method] = before, after
     return {method: ends for method, ends in costs.items() if np.isfinite(ends).all()}
+
+
+def _parts(results: Results, settings: Sequence[Setting]) -> list[Conclusion]:
+    """What the tuned optimisation gains by its parts, each against the method without it, on their common windows."""
+    ends = [setting for setting in (find(settings, *level) for level in (MOUNTINGS[0], MOUNTINGS[-1])) if setting]
+    told = []
+    for part, gain in IF_ASKED.items():
+        pairs = [(in_words(end), pair_of(results, end.name, TUNED, part)) for end in ends]
+        means = [f"{pair.means[0]:.1f}° instead of {pair.means[1]:.1f}° with {where}" for where, pair in pairs if pair]
+        told += [f"{_capital(gain)}: {'; '.join(means)}."] if means else []
+    return [Conclusion(PLAIN, f"What {title(TUNED)} gains by its parts", " ".join(told))] if told else []
 
 
 def _faults(results: Results, settings: Sequence[Setting]) -> list[Conclusion]:
@@ -267,7 +296,7 @@ def _faults(results: Results, settings: Sequence[Setting]) -> list[Conclusion]:
 
 def _best_in_faults(results: Results, settings: Sequence[Setting]) -> list[Conclusion]:
     """Of all methods, which is best under which fault."""
-    ranks = {in_words(setting): ranking(results, setting.name) for setting in with_fault(settings)}
+    ranks = {in_words(setting): _rivals(results, setting.name) for setting in with_fault(settings)}
     compared = {where: own for where, own in ranks.items() if len(own) > 1}
     return [_ranked("When something goes wrong", compared)] if compared else []
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import numpy as np
 
-from kinefuse.study.plan import FAULTS, Setting
+from kinefuse.study.plan import FAULTS, MOUNTINGS_DEG, NO_FAULTS, USUAL_LEVEL_M, Setting
 
 SIGMAS_DEG: Final = (0.0, 9.4, 14.1, 18.8)
 """The paper's errors of mounting per axis; the mean error of orientation is 0, 15, 22.5 and 30°."""
@@ -20,12 +20,8 @@ BOTH: Final = (9.4, 70.5)
 """The paper's Fig. 8: both are off."""
 
 
-WHOLE: Final = (("sensors", 13), ("cameras", 8))
-"""Faults and amounts that are none: with them the others of their kind are compared."""
-
-
-USUAL: Final = (9.4, 52.6)
-"""What every fault is added to."""
+USUAL: Final = (MOUNTINGS_DEG[0], 1e3 * USUAL_LEVEL_M)
+"""What every fault is added to, as `find` takes it."""
 
 
 def sigma_deg(setting: Setting) -> float:
@@ -45,7 +41,7 @@ def is_faultless(setting: Setting) -> bool:
 
 def with_fault(settings: Sequence[Setting]) -> list[Setting]:
     """Return the settings in which something is wrong: all sensors and the full ring of cameras are not."""
-    return [s for s in settings if s.fault and (s.fault, s.amount) not in WHOLE]
+    return [s for s in settings if s.fault and (s.fault, s.amount) not in NO_FAULTS]
 
 
 def find(settings: Sequence[Setting], sigma: float, level: float | None) -> Setting | None:

@@ -20,7 +20,7 @@ from kinefuse.recordings import Imu, JointCenters, Recording, Subject, View
 from kinefuse.rotations import matrix_from_rotvec
 from kinefuse.study.faults import kept_cameras, packet_loss, with_fault
 from kinefuse.study.laboratory import BEGIN_S, held_pose, pose_errors, with_lead
-from kinefuse.study.plan import BOTH, CAMERA_FAULTS, POINTS, SENSORS, Setting
+from kinefuse.study.plan import BOTH, CAMERA_FAULTS, POINTS, RING, SENSORS, Setting
 from kinefuse.study.signals import (
     Ideal,
     during,
@@ -32,9 +32,6 @@ from kinefuse.study.signals import (
 )
 from kinefuse.synthesis.imus import ImuFaults
 from kinefuse.synthesis.joint_noise import noisy_joint_centers
-
-RING: Final = 8
-"""Cameras that film; fewer are some of these."""
 
 LOSING: Final = 4
 """Cameras of which some are lost half-way."""

@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from kinefuse.conventions import IMU_SITES
 from kinefuse.errors import KinefuseError
 
 MOUNTINGS_DEG: Final = (9.4, 14.1, 18.8)
@@ -15,7 +16,7 @@ MOUNTINGS_DEG: Final = (9.4, 14.1, 18.8)
 LEVELS_M: Final = (0.0526, 0.0705, 0.1011)
 """Their mean errors of joint centres, metres."""
 
-USUAL_MOUNTING_RAD: Final = float(np.deg2rad(9.4))
+USUAL_MOUNTING_RAD: Final = float(np.deg2rad(MOUNTINGS_DEG[0]))
 USUAL_LEVEL_M: Final = 0.0526
 
 
@@ -81,8 +82,11 @@ SIGHT: Final = {
 }
 """The estimators of the study, and what each of them sees."""
 
-IF_ASKED: Final = frozenset({"fusion-optimisation:calibrated", "fusion-optimisation:frames"})
-"""Estimators that the study runs only where they are named: they tell what one part of the tuned method gains."""
+IF_ASKED: Final = {
+    "fusion-optimisation:calibrated": "finding mountings and headings instead of taking those of a held pose",
+    "fusion-optimisation:frames": "tying all frames together",
+}
+"""Estimators that the study runs only where they are named, and the part of the tuned method whose gain each tells."""
 
 OPTIMISERS: Final = ("smplify3d", "fusion-optimisation")
 """Estimators, with all their presets, that take seconds and are repeated less often."""
@@ -116,8 +120,14 @@ def _fault(fault: str, amount: float, family: str = "faults") -> Setting:
 SHARED: Final = _level(USUAL_LEVEL_M)
 """The paper's calibrated case, where the mountings and the points both begin: it belongs to either family."""
 
-FAULTLESS: Final = "mounting-9.4"
+FAULTLESS: Final = _degrees(MOUNTINGS_DEG[0], "mounting")
 """The setting that every fault is added to: what a fault costs is told against it."""
+
+RING: Final = 8
+"""Cameras that film; fewer are some of these."""
+
+NO_FAULTS: Final = (("sensors", len(IMU_SITES)), ("cameras", RING))
+"""Faults and amounts that are none: with them the others of their kind are compared."""
 
 BOTH_NOISY: Final = Setting(
     name="both-9.4-70.5", family="both", mounting_sd_rad=USUAL_MOUNTING_RAD, level_m=LEVELS_M[1]
@@ -207,7 +217,7 @@ def settings_of(preset: Preset, families: Sequence[str]) -> tuple[Setting, ...]:
         for setting in preset.settings
         if setting.family in wanted
         or (setting == SHARED and wanted & {"mounting", "both"})
-        or (setting.name == FAULTLESS and "faults" in wanted)
+        or (setting == FAULTLESS and "faults" in wanted)
     )
     if not {setting.family for setting in chosen} & wanted:
         raise KinefuseError(f"This preset has no settings of {', '.join(sorted(wanted))}; take the preset full.")
@@ -241,7 +251,7 @@ def without_unseen_fault(setting: Setting, sight: str) -> Setting:
         or (sensors and setting.fault in SENSOR_FAULTS)
         or (points and sensors and setting.fault == "clock offset")
     )
-    is_fault = (setting.fault, setting.amount) != ("sensors", 13)
+    is_fault = (setting.fault, setting.amount) != NO_FAULTS[0]
     return setting if shows and is_fault else replace(setting, fault="", amount=0.0)
 
 

@@ -146,20 +146,20 @@ def read_cells(study: Study, windows: Sequence[Clip]) -> list[Cell]:
 
 
 def jobs_of(study: Study, clip: Clip, overwrite: bool = False) -> list[Job]:
-    """Return the jobs of one window, without what is there already."""
+    """Return the jobs of one window, without what is there already, or is once alike settings share what they have."""
     window = digest_of_motion(clip.truth)
     tasks: dict[str, list[Task]] = {}
     for estimator in study.estimators:
         for group in alike(study.settings, estimator):
             keys = tuple(key_of(study, window, estimator, setting) for setting in group)
             task = Task(estimator, group, keys)
-            if overwrite or not _is_done(study, clip.name, window, task):
+            if overwrite or not _completed(study, clip.name, window, task):
                 tasks.setdefault(group[0].name, []).append(task)
     return [Job(study, clip, tuple(tasks[setting.name])) for setting in study.settings if setting.name in tasks]
 
 
-def _is_done(study: Study, name: str, window: str, task: Task) -> bool:
-    """Return whether all cells of a task lie there; one of an alike setting, asked for or not, becomes those that lack.
+def _completed(study: Study, name: str, window: str, task: Task) -> bool:
+    """Write the cells that a task lacks if one of an alike setting, asked for or not, lies there; return if all do now.
 
     Parameters
     ----------

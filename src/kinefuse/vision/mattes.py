@@ -27,7 +27,7 @@ MATTE_SIDE_PX = 480
 
 FOREGROUND = 127
 
-BAR_NOISE_PERCENT = 0.1
+SPECKS_PERCENT = 0.1
 """How much of letter-box bars foreground may cover in all mattes together: specks, but no head and no feet."""
 
 LONGEST_NUMBER = 18
@@ -200,7 +200,7 @@ def read_silhouettes(
         raise KinefuseError(f"{path}: holds no silhouettes; expected a video or PNG images, one a frame.")
     file_size = _size(anywhere)
     seen = 255 * anywhere.astype(np.uint8)
-    mapping, findings = map_image(camera, view, file_size, seen, "silhouettes", BAR_NOISE_PERCENT)
+    mapping, findings = map_image(camera, view, file_size, seen, "silhouettes", SPECKS_PERCENT)
     packed, gaps = _in_place(kept, matte_size(file_size, side_px))
     return Mattes(
         packed=packed,
