@@ -91,7 +91,7 @@ def test_an_empty_table_is_left_out(tmp_path: Path) -> None:
 
 def test_the_documented_tables_can_be_shown() -> None:
     tables = read_beside(DOCUMENTED)
-    assert {"orientation_filter", "virtual_sensors", "real_recordings"} <= set(tables)
+    assert {"orientation_filter", "virtual_sensors", "real_recordings", "real_against_synthetic"} <= set(tables)
     shown = beside_section(tables)
     assert all(kind.heading in shown for kind in KINDS if kind.file in tables)
     filters = {row["filter"]: value_of(row["total_deg"]) for row in tables["orientation_filter"]}
