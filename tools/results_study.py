@@ -25,7 +25,7 @@ from kinefuse.study.tables import write_tables
 ROOT: Final = Path(__file__).parents[1]
 OUT: Final = ROOT / "docs" / "results"
 BESIDE: Final = OUT / "beside"
-"""Tables of results_orientation, results_real, results_real_synthetic and results_impaired, which the page shows too."""
+"""Tables of results_orientation, results_real, results_real_synthetic and results_impaired; the page shows them too."""
 
 
 def repetitions(cells: Sequence[Cell]) -> dict[str, int]:

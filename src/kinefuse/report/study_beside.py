@@ -91,7 +91,7 @@ KINDS: Final = (
     Kind(
         "real_against_synthetic",
         "Real against virtual input",
-        "Each method on a real recording, and on virtual sensors or cameras that read the joint angles of its reference "
+        "Each method on a real recording, and on virtual sensors or cameras that read its reference's joint angles "
         "(mean over draws of their noise). On virtual input the reference is the truth, on real input it is another "
         "tool's estimate, so the difference is an upper bound of what real input costs. The paper, with one optical "
         "truth for both: IMUNet 5.6 and 4.9°, VideoNet 5.3 and 5.0°, FusionNet 4.5 and 4.1°.",
