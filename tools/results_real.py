@@ -32,7 +32,7 @@ from kinefuse.metrics.tables import TableDifference, compare_to_mot
 from kinefuse.models.weights import load_network
 from kinefuse.motion import Motion
 from kinefuse.recordings import Recording
-from kinefuse.rotations import matrix_from_euler, yaw_matrix
+from kinefuse.rotations import matrix_from_euler, nearest_yaw, yaw_matrix
 from kinefuse.study.tables import csv_text
 from kinefuse.vision.detection import detect_recording
 from kinefuse.vision.preparation import measure_joint_centers
@@ -150,7 +150,7 @@ def facing_as(motion: Motion, table: Table) -> Motion:
     index = [np.abs(motion.time - t).argmin() for t in table.time]
     theirs = matrix_from_euler("ZXY", np.stack([table.column(f"pelvis_{a}") for a in ("tilt", "list", "rotation")], -1))
     product = (theirs @ np.swapaxes(motion.R_world_segment[index, 0], 1, 2)).sum(0)
-    turn = yaw_matrix(np.arctan2(product[0, 2] - product[2, 0], product[0, 0] + product[2, 2]))
+    turn = yaw_matrix(nearest_yaw(product))
     R, positions = turn @ motion.R_world_segment, motion.positions @ turn.T
     return replace(motion, R_world_segment=R, positions=positions, angles=joint_angles(R, positions[:, 0]))
 

@@ -29,10 +29,10 @@ from kinefuse.formats.pose2sim import import_pose2sim
 from kinefuse.formats.storage import Table, read_mot
 from kinefuse.formats.trial import read_trial
 from kinefuse.inertial.mounting import mount_by_pose
-from kinefuse.metrics.compare import Row
+from kinefuse.metrics.compare import Row, motion_at
 from kinefuse.motion import Motion
 from kinefuse.recordings import HeldPose, Recording
-from kinefuse.rotations import yaw_matrix
+from kinefuse.rotations import nearest_yaw, yaw_matrix
 from kinefuse.study.signals import SENSOR_HZ, during, ideal_signals, turned, with_device_orientation, worn_sensors
 from kinefuse.study.tables import csv_text
 from kinefuse.synthesis.cameras import film
@@ -59,24 +59,27 @@ ROOT_HZ: Final = 2.0
 pelvis feels at most 16 m/s², the real one 19."""
 
 
-def posed(table: Table, like: Motion, root: np.ndarray | None = None) -> Motion:
-    """Return the movement that a reference's joint angles are, on the body of another motion.
-
-    Parameters
-    ----------
-    table : its angles by name of `conventions.COORDINATES`, radians; what it lacks is zero
-    like : whose shape and bone lengths are taken
-    root : (T, 3) metres; None lets the person go where the soles on the floor do not slide
-    """
+def oriented(table: Table) -> np.ndarray:
+    """Return the segments' orientations (T, 22, 3, 3) of a reference's joint angles; those that it lacks are zero."""
     angles = np.zeros((len(table.time), len(COORDINATES)))
     for number, name in enumerate(COORDINATES):
         if name in table.names and name not in TRANSLATIONS:
             angles[:, number] = table.column(name)
-    R = orientations_from_angles(angles)
-    if root is None:
-        way = root_from_feet(R, like.rest_positions, table.time, np.ones((len(R), 6)))
-        root = smoothed(way, SENSOR_HZ, ROOT_HZ).copy()
-    return _moved(like, table.time, R, root)
+    return orientations_from_angles(angles)
+
+
+def walked(table: Table, like: Motion) -> Motion:
+    """Return a reference's movement on the body of a motion, going where the soles on the floor do not slide."""
+    R = oriented(table)
+    way = root_from_feet(R, like.rest_positions, table.time, np.ones((len(R), 6)))
+    return embodied(like, table.time, R, smoothed(way, SENSOR_HZ, ROOT_HZ).copy())
+
+
+def in_place_of(motion: Motion, table: Table) -> Motion:
+    """Return a reference's movement on the body of a motion, at its place and turned to its mean heading."""
+    there, R, pelvis = motion_at(motion, table.time), oriented(table), SEGMENT_INDEX["pelvis"]
+    turn = nearest_yaw((there.R_world_segment[:, pelvis] @ np.swapaxes(R[:, pelvis], 1, 2)).sum(0))
+    return embodied(motion, table.time, yaw_matrix(turn) @ R, there.positions[:, 0])
 
 
 def after_standing(table: Table) -> Table:
@@ -86,7 +89,8 @@ def after_standing(table: Table) -> Table:
     return replace(table, time=np.concatenate([table.time[0] + earlier, table.time]), values=values)
 
 
-def _moved(like: Motion, time: np.ndarray, R: np.ndarray, root: np.ndarray) -> Motion:
+def embodied(like: Motion, time: np.ndarray, R: np.ndarray, root: np.ndarray) -> Motion:
+    """Return orientations (T, 22, 3, 3) and a root (T, 3) as a motion of the body of another one."""
     arrays = (R, root, like.rest_positions)
     return replace(
         like,
@@ -98,14 +102,6 @@ def _moved(like: Motion, time: np.ndarray, R: np.ndarray, root: np.ndarray) -> M
         orientation_sd=None,
         angle_sd=None,
     )
-
-
-def facing(motion: Motion, other: Motion) -> Motion:
-    """Return a motion turned about the vertical to the mean heading of another one with as many frames."""
-    pelvis = SEGMENT_INDEX["pelvis"]
-    product = (other.R_world_segment[:, pelvis] @ np.swapaxes(motion.R_world_segment[:, pelvis], 1, 2)).sum(0)
-    turn = yaw_matrix(np.arctan2(product[0, 2] - product[2, 0], product[0, 0] + product[2, 2]))
-    return _moved(motion, motion.time, turn @ motion.R_world_segment, motion.positions[:, 0])
 
 
 def worn(truth: Motion, real: Recording, rng: np.random.Generator) -> Recording:
@@ -135,7 +131,7 @@ def walk(draws: int) -> Iterator[tuple[str, Recorded, Mapping[str, Motion]]]:
     coordinates = tuple(name for name in OPENSENSE_ANGLES if not name.startswith("pelvis"))
     recorded = Recorded("opensense_walking", real, "OpenSim, sensors", table, coordinates, {})
     yield "real", recorded, answers
-    truth = posed(after_standing(table), answers["imunet"])
+    truth = walked(after_standing(table), answers["imunet"])
     for draw in range(draws):
         virtual = worn(truth, real, np.random.default_rng(draw))
         yield "virtual", recorded, {name: make_estimator(name).estimate(virtual) for name in methods}
@@ -148,26 +144,15 @@ def balance(draws: int) -> Iterator[tuple[str, Recorded, Mapping[str, Motion]]]:
         import_pose2sim(BALANCING, Path(folder) / "trial", detections="associated")
         real = measure_joint_centers(read_trial(Path(folder) / "trial"), refine=True).recording
     answers = {name: make_estimator(name).estimate(real) for name in methods}
-    like = answers["smplify3d"]
-    label, table = next(iter(balancing_references(float(like.time[0])).items()))
+    start_s = float(answers["smplify3d"].time[0])
+    label, table = next(iter(balancing_references(start_s).items()))
     coordinates = tuple(f"{angle}_{side}" for angle in ANGLES for side in "rl")
     recorded = Recorded("pose2sim_balancing", real, f"OpenSim, {label}", table, coordinates, {})
     yield "real", recorded, answers
-    truth = facing(posed(table, like, root_at(like, table.time)), at_times(like, table.time))
+    truth = in_place_of(answers["smplify3d"], table)
     for draw in range(draws):
         virtual = filmed(truth, real, np.random.default_rng(draw))
         yield "virtual", recorded, {name: make_estimator(name).estimate(virtual) for name in methods}
-
-
-def at_times(motion: Motion, times: np.ndarray) -> Motion:
-    """Return the frames of a motion that are nearest to (T,) times."""
-    nearest = np.abs(motion.time[:, None] - times).argmin(0)
-    return _moved(motion, times, motion.R_world_segment[nearest], motion.positions[nearest, 0])
-
-
-def root_at(motion: Motion, times: np.ndarray) -> np.ndarray:
-    """Return where the pelvis of a motion is at (T,) times, (T, 3) metres."""
-    return np.stack([np.interp(times, motion.time, motion.positions[:, 0, axis]) for axis in range(3)], axis=-1)
 
 
 def means(found: Sequence[tuple[str, Recorded, Mapping[str, Motion]]]) -> list[Row]:

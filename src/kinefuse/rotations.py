@@ -98,6 +98,14 @@ def yaw_matrix(angle: np.ndarray | float) -> np.ndarray:
     return matrix_from_rotvec(angle[..., None] * np.array([0.0, 1.0, 0.0]))
 
 
+def nearest_yaw(matrix: np.ndarray) -> float:
+    """Return the angle, radians, about world up (Y) of the turn that is nearest to a matrix (3, 3).
+
+    Of a sum of rotations it is the one angle that is, in the least-squares sense, nearest to all of them.
+    """
+    return float(np.arctan2(matrix[0, 2] - matrix[2, 0], matrix[0, 0] + matrix[2, 2]))
+
+
 def slerp_matrices(time: np.ndarray, matrices: np.ndarray, new_time: np.ndarray) -> np.ndarray:
     """Interpolate rotations along the shortest arc between neighbouring samples.
 

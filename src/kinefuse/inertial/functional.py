@@ -15,12 +15,11 @@ from scipy.optimize import least_squares
 
 from kinefuse.body.angles import ANATOMICAL_OFFSETS
 from kinefuse.conventions import SEGMENT_INDEX, UP
-from kinefuse.inertial.heading import turn_about_up
 from kinefuse.inertial.mounting import segment_in_pose
 from kinefuse.inertial.rates import angular_rate_of
 from kinefuse.inertial.resampling import grid_within, resample
 from kinefuse.recordings import HeldPose, HingeMovement, Imu
-from kinefuse.rotations import matrix_from_rotvec
+from kinefuse.rotations import matrix_from_rotvec, nearest_yaw
 
 RATE_HZ: Final = 50.0
 
@@ -211,4 +210,4 @@ def heading_by_hinge(inner: np.ndarray, outer: np.ndarray, flexion: np.ndarray) 
     """
     axes = inner @ flexion, outer @ flexion
     level = min((np.mean(axis[:, 0] ** 2 + axis[:, 2] ** 2) for axis in axes), default=0.0) if len(inner) else 0.0
-    return turn_about_up(axes[0].T @ axes[1]) if level >= LEAST_LEVEL else None
+    return nearest_yaw(axes[0].T @ axes[1]) if level >= LEAST_LEVEL else None

@@ -11,6 +11,7 @@ import numpy as np
 from kinefuse.body.angles import ANATOMICAL_OFFSETS, wrap
 from kinefuse.conventions import SEGMENT_INDEX
 from kinefuse.inertial.mounting import segment_in_pose
+from kinefuse.rotations import nearest_yaw
 
 NEIGHBOUR: Final = {
     "thorax": "pelvis",
@@ -27,14 +28,9 @@ FEWEST: Final = 4
 """If so many sensors, and such a share of all, agree this well, the devices are taken to share a heading."""
 
 
-def turn_about_up(product: np.ndarray) -> float:
-    """Return the angle about the vertical of the turn that is nearest to a matrix (3, 3), or to a sum of rotations."""
-    return float(np.arctan2(product[0, 2] - product[2, 0], product[0, 0] + product[2, 2]))
-
-
 def heading_in_pose(R_own_segment: np.ndarray, segment: str, kind: str) -> float:
     """Return the angle that turns a segment's mean orientation in a held pose (3, 3) to that of the pose."""
-    return turn_about_up(segment_in_pose(segment, kind) @ R_own_segment.T)
+    return nearest_yaw(segment_in_pose(segment, kind) @ R_own_segment.T)
 
 
 def headings_over_time(R_own_segment: Mapping[str, np.ndarray]) -> dict[str, float]:
@@ -55,7 +51,7 @@ def headings_over_time(R_own_segment: Mapping[str, np.ndarray]) -> dict[str, flo
         near = neighbour(name, found) if found else None
         towards = np.eye(3) if near is None else frames[near]
         product = (towards @ np.swapaxes(frame, -1, -2)).sum(0)
-        found[name] = turn_about_up(product) + (found[near] if near is not None else 0.0)
+        found[name] = nearest_yaw(product) + (found[near] if near is not None else 0.0)
     return found
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from kinefuse.conventions import GRAVITY, IMU_SITES, UP
 from kinefuse.recordings import HeldPose, Imu
-from kinefuse.rotations import matrix_from_rotvec, yaw_matrix
+from kinefuse.rotations import matrix_from_rotvec, nearest_yaw, yaw_matrix
 
 SWAY: Final = 0.5
 """A sensor is still enough while its specific force scatters by no more than this, m/s² in each axis."""
@@ -192,7 +192,9 @@ def _with_one_heading(
     means = [_mean_orientation(imu, pose) for imu in imus]
     if any(R is None for R in means):
         return level, False
-    headings = np.array([_yaw(R @ level[imu.name].T) for imu, R in zip(imus, means, strict=True) if R is not None])
+    headings = np.array(
+        [nearest_yaw(R @ level[imu.name].T) for imu, R in zip(imus, means, strict=True) if R is not None]
+    )
     apart = np.abs(_wrapped(np.subtract.outer(headings, headings)))
     near = apart[np.median(apart, axis=1).argmin()] < SAME_HEADING if len(imus) else np.zeros(0)
     if near.sum() < max(FEWEST_VOTES, share * len(imus)):
@@ -208,11 +210,6 @@ def _mean_orientation(imu: Imu, pose: HeldPose) -> np.ndarray | None:
     turned = _during(imu, pose, imu.R_ref_sensor)
     R_world_ref = _Z_UP if imu.R_world_ref is None else imu.R_world_ref
     return R_world_ref @ turned.sum(0) if len(turned) else None
-
-
-def _yaw(matrix: np.ndarray) -> float:
-    """Return the angle about the vertical that is nearest to a matrix (3, 3), which may be a sum of rotations."""
-    return float(np.arctan2(matrix[0, 2] - matrix[2, 0], matrix[0, 0] + matrix[2, 2]))
 
 
 def _wrapped(angle: np.ndarray) -> np.ndarray:

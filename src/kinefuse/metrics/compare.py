@@ -42,7 +42,7 @@ from kinefuse.metrics.groups import (
 )
 from kinefuse.metrics.points import point_errors, procrustes_aligned, root_aligned
 from kinefuse.motion import Motion
-from kinefuse.rotations import geodesic_angle, slerp_matrices, yaw_matrix
+from kinefuse.rotations import geodesic_angle, nearest_yaw, slerp_matrices, yaw_matrix
 
 Row = dict[str, str | float | int | None]
 """One line of a result table, as ``evaluate --json`` writes it; what is not known is None."""
@@ -354,7 +354,7 @@ def with_heading_of(estimate: Motion, truth: Motion) -> Motion:
     pelvis = SEGMENT_INDEX["pelvis"]
     relative = truth.R_world_segment[:, pelvis] @ np.swapaxes(estimate.R_world_segment[:, pelvis], -1, -2)
     total = np.nansum(relative, axis=0)
-    turn = yaw_matrix(np.arctan2(total[0, 2] - total[2, 0], total[0, 0] + total[2, 2]))
+    turn = yaw_matrix(nearest_yaw(total))
     known = np.flatnonzero(np.isfinite(estimate.positions[:, 0]).all(-1))
     pivot = estimate.positions[known[0], 0] if len(known) else np.zeros(3)
     orientations = turn @ estimate.R_world_segment

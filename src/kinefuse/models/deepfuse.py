@@ -270,6 +270,10 @@ class Readout(nn.Module):
         super().__init__()
         self.config = config
         self.heatmap = nn.Linear(config.widths[0], N_JOINTS * (HEATMAP // config.grid) ** 3)
+        if config.readout == "hard":
+            # It learns nearly empty heatmaps, which take hundreds of steps to reach from thousands of voxels of noise.
+            nn.init.xavier_normal_(self.heatmap.weight, gain=0.001)
+            nn.init.zeros_(self.heatmap.bias)
         if config.readout == "dense":
             # Heatmaps are averaged to 8³ first: a layer on all of 32³ would have 184 million weights.
             self.dense = fully_connected(N_JOINTS * 8**3, config.dense_width, layers=1)
