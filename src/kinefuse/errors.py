@@ -1,5 +1,8 @@
 """The errors that reach a user, as opposed to faults of the library."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class KinefuseError(Exception):
     """A mistake in what was given, told in one sentence.
@@ -15,3 +18,11 @@ class FormatError(KinefuseError):
 
 class MissingDependencyError(KinefuseError):
     """An optional package that the asked-for job needs is not installed."""
+
+
+def unknown_name(what: str, name: str, names: Iterable[str]) -> KinefuseError:
+    """Return the error that nothing of a kind has such a name; it says which may have been meant, and all there are."""
+    names = list(names)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.3)
+    meant = f" (did you mean {near[0]!r}?)" if near else ""
+    return KinefuseError(f"No {what} is called {name!r}{meant}; there are {', '.join(names)}.")

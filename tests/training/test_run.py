@@ -283,7 +283,7 @@ def test_no_prepared_file(tmp_path: Path) -> None:
         ("videonett", "tiny", "did you mean 'videonet'?"),
         ("fusion", "tiny", "did you mean 'fusionnet'?"),
         ("videonet", "papr", "did you mean 'paper'?"),
-        ("videonet", "zzzzz", "There are: default, paper, authors, tiny"),
+        ("videonet", "zzzzz", "there are default, paper, authors, tiny"),
     ],
 )
 def test_unknown_names(network: str, preset: str, said: str) -> None:

@@ -1,6 +1,5 @@
 """Estimators by name, and the choice among them."""
 
-import difflib
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +10,7 @@ import numpy as np
 
 from kinefuse.body.markers import recognise_markers
 from kinefuse.conventions import IMU_SITES
-from kinefuse.errors import KinefuseError
+from kinefuse.errors import KinefuseError, unknown_name
 from kinefuse.estimators.base import Estimator
 from kinefuse.estimators.deepfuse import DeepFuseEstimator, vision_only
 from kinefuse.estimators.fusion_optimisation import FusionOptimisation, calibrated_preset, frames_preset
@@ -88,9 +87,7 @@ def make_estimator(name: str) -> Estimator:
     """
     name, _, file = name.partition("=")
     if name not in ESTIMATORS:
-        near = difflib.get_close_matches(name, ESTIMATORS, n=1, cutoff=0.3)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise KinefuseError(f"No estimator is called {name!r}; {hint}There are: {', '.join(ESTIMATORS)}.")
+        raise unknown_name("estimator", name, ESTIMATORS)
     return _with_weights(name, ESTIMATORS[name](), Path(file)) if file else ESTIMATORS[name]()
 
 

@@ -1,6 +1,5 @@
 """What the study does: its settings, its estimators and what each of them sees, and how often all is repeated."""
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -8,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from kinefuse.conventions import IMU_SITES
-from kinefuse.errors import KinefuseError
+from kinefuse.errors import KinefuseError, unknown_name
 
 MOUNTINGS_DEG: Final = (9.4, 14.1, 18.8)
 """Standard deviations per axis of Shin, Li and Halilaj's mounting errors: mean angles of 15, 22.5 and 30°."""
@@ -194,7 +193,7 @@ def preset_called(name: str) -> Preset:
         If there is none of that name.
     """
     if name not in PRESETS:
-        raise KinefuseError(f"No study is called {name!r}; there are {', '.join(PRESETS)}.")
+        raise unknown_name("study", name, PRESETS)
     return PRESETS[name]
 
 
@@ -208,9 +207,7 @@ def settings_of(preset: Preset, families: Sequence[str]) -> tuple[Setting, ...]:
     """
     for family in families:
         if family not in FAMILIES:
-            near = difflib.get_close_matches(family, FAMILIES, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else ";"
-            raise KinefuseError(f"No family of settings is called {family!r}{hint} There are {', '.join(FAMILIES)}.")
+            raise unknown_name("family of settings", family, FAMILIES)
     wanted = set(families) or set(FAMILIES)
     chosen = tuple(
         setting

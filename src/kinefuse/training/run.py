@@ -1,6 +1,5 @@
 """A training run: motion capture in, weights out, checkpoints on the way."""
 
-import difflib
 import logging
 import warnings
 from collections.abc import Callable
@@ -13,7 +12,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from kinefuse.errors import KinefuseError
+from kinefuse.errors import KinefuseError, unknown_name
 from kinefuse.models.weights import NETWORKS, PRESETS, load_network, save_network
 from kinefuse.synthesis.prepared import PreparedClip, read_prepared
 from kinefuse.synthesis.variety import AS_RECORDED, MotionStore, VarietyConfig
@@ -120,9 +119,7 @@ def check_known(what: str, name: str, names: tuple[str, ...]) -> None:
         If it is not.
     """
     if name not in names:
-        near = difflib.get_close_matches(name, names, n=1, cutoff=0.3)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise KinefuseError(f"No {what} is called {name!r}; {hint}There are: {', '.join(names)}.")
+        raise unknown_name(what, name, names)
 
 
 def train_network(config: RunConfig, data: Path, *, resume: bool = False, overwrite: bool = False) -> Path:
