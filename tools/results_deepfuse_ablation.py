@@ -145,15 +145,20 @@ GAINS: Final = (
 
 
 def gains(errors: Errors, partial: np.ndarray) -> str:
-    """Return a Markdown table of how much less the error is with a part than without it, beside the paper's."""
-    lines = ["| gain by | ours | the paper's |  |", "|---|---:|---:|---|"]
+    """Return a Markdown table of how much less the error is with a part than without it, beside the paper's.
+
+    Networks of the same seed are compared: mean gain ± its spread over seeds.
+    """
+    lines = ["| gain by | ours | the paper's | networks of one seed |", "|---|---:|---:|---|"]
     for told, name, without, only_partial, paper in GAINS:
         if name in errors and without in errors:
             rows = partial if only_partial else np.ones(len(partial), dtype=bool)
-            ours, other = (np.mean([pair[0][rows].mean() for pair in errors[n]]) for n in (name, without))
-            untaught = other > errors[CONSTANT][0][0][rows].mean()
-            verdict = "the other has learned nothing yet" if untaught else "better" if ours < other else "not better"
-            lines.append(f"| {told} | {100 * (1 - ours / other):.1f} % | {paper} | {verdict} |")
+            pairs = list(zip(errors[name], errors[without], strict=False))
+            ours, other = (np.array([pair[k][0][rows].mean() for pair in pairs]) for k in (0, 1))
+            untaught = other.mean() > errors[CONSTANT][0][0][rows].mean()
+            better = f"better in {(ours < other).sum()} of {len(pairs)}"
+            verdict = "the other has learned nothing yet" if untaught else better
+            lines.append(f"| {told} | {spread(100 * (1 - ours / other))} % | {paper} | {verdict} |")
     return "\n".join(lines) + "\n"
 
 
