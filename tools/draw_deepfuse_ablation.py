@@ -20,7 +20,13 @@ from results_deepfuse_ablation import CONSTANT, OUT, ROOT, TABLES
 
 IMAGE: Final = ROOT / "docs" / "images" / "deepfuse_ablation.png"
 KINDS: Final = {"whole": "whole person seen", "partial": "partial frames"}
-TITLES: Final = ("orientations, Random Shut", "how joints are read", "θ of the soft maximum", "cylinders, hull")
+TITLES: Final = (
+    "orientations, Random Shut",
+    "how joints are read",
+    "θ of the soft maximum",
+    "going on from shipped weights",
+    "cylinders, hull",
+)
 
 Errors = dict[tuple[str, str], dict[str, list[float]]]
 """By network and kind of frames: of each joint, one mean error a seed, millimetres."""
@@ -64,13 +70,13 @@ def draw_joints(axes: Axes, errors: Errors) -> None:
 def main() -> None:
     """Read the table and draw it."""
     errors = read_errors(OUT.with_suffix(".csv"))
-    figure, places = plt.subplot_mosaic("AB;CD;EE", figsize=(9, 9), layout="constrained")
-    for axes, title, names in zip(map(places.get, "ABCD"), TITLES, TABLES.values(), strict=True):
+    figure, places = plt.subplot_mosaic("AAABBB;CCCDEE;FFFFFF", figsize=(10, 9), layout="constrained")
+    for axes, title, names in zip(map(places.get, "ABCDE"), TITLES, TABLES.values(), strict=True):
         assert axes is not None
         draw_table(axes, [name for name in names if (name, "whole") in errors], errors)
         axes.set_title(title, fontsize=9)
     figure.legend(*places["A"].get_legend_handles_labels(), loc="outside upper center", ncols=3, fontsize=8)
-    draw_joints(places["E"], errors)
+    draw_joints(places["F"], errors)
     figure.savefig(IMAGE, dpi=100)
 
 

@@ -19,6 +19,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
+import kinefuse.models
 from kinefuse.conventions import JOINTS
 from kinefuse.metrics.points import procrustes_aligned
 from kinefuse.models.weights import load_network
@@ -36,10 +37,18 @@ BATCH: Final = 16
 
 @dataclass(frozen=True)
 class Row:
-    """One network: what differs from the fused one with Random Shut, soft maximum and θ = 3."""
+    """One network: what differs from the fused one with Random Shut, soft maximum and θ = 3.
+
+    Attributes
+    ----------
+    shape : of `DeepFuseConfig`
+    random_shut : share of frames in which a camera is shut
+    goes_on : whether it begins with the shipped weights, at a lower rate, instead of from nothing
+    """
 
     shape: dict[str, Any] = field(default_factory=dict)
     random_shut: float = 0.2
+    goes_on: bool = False
 
 
 ROWS: Final = {
@@ -52,7 +61,11 @@ ROWS: Final = {
     "hard cylinders": Row({"cylinders": "hard"}),
     "one hull channel, late fusion": Row({"channels": 1, "refinement": "late"}),
     **{f"θ = {theta}": Row({"theta": float(theta)}) for theta in (1, 2, 5, 10, 100)},
+    "shipped, going on": Row(goes_on=True),
+    "shipped, going on, no Random Shut": Row(random_shut=0.0, goes_on=True),
 }
+SHIPPED: Final = Path(kinefuse.models.__file__).parent
+RATE_OF_SHIPPED: Final = 3e-4
 FOUR: Final = "vision, no Random Shut"
 TABLES: Final = {
     "Orientations, and Random Shut (the paper's Tables 3 and 4)": (
@@ -62,6 +75,7 @@ TABLES: Final = {
     "Sharpness of the soft maximum (Table 6); θ = 3 is *fused*": (
         "θ = 1", "θ = 2", "fused", "θ = 5", "θ = 10", "θ = 100",
     ),
+    "Random Shut on a network that has learned": ("shipped, going on", "shipped, going on, no Random Shut"),
     "Cylinders, and fusion after Trumble et al.": ("fused", "hard cylinders", "one hull channel, late fusion"),
 }  # fmt: skip
 
@@ -86,7 +100,9 @@ def trained(name: str, seed: int, data: Path, folder: Path, rendered: Path, step
     out = folder_of(folder, name, seed, steps)
     weights = out / "deepfuse.safetensors"
     if not weights.exists():
-        run = run_preset("deepfuse", "compact", out, steps=steps, seed=seed, validate_every=steps, progress=False)
+        given = {"start": SHIPPED, "rate": RATE_OF_SHIPPED} if row.goes_on else {"start": None, "rate": None}
+        told = {"steps": steps, "seed": seed, "validate_every": steps, "progress": False} | given
+        run = run_preset("deepfuse", "compact", out, **told)
         config = volume_run(run, rendered=rendered, frames=FRAMES)
         config = replace(
             config, shape=replace(config.shape, **row.shape), vary=VolumeConfig(random_shut=row.random_shut)
@@ -138,6 +154,7 @@ def table(names: tuple[str, ...], errors: Errors, partial: np.ndarray) -> str:
 GAINS: Final = (
     ("orientations, all frames", "fused", "vision", False, "11.6 %"),
     ("Random Shut, partial frames", "fused", "fused, no Random Shut", True, "12.0 %"),
+    ("the same, going on from the shipped weights", *tuple(ROWS)[-2:], True, "12.0 %"),
     ("soft instead of hard maximum", "fused", "hard maximum", False, "17.6 % (vision only)"),
     ("soft maximum instead of direct regression", "fused", "direct regression", False, "27.7 % (vision only)"),
 )
@@ -235,7 +252,7 @@ def main() -> int:
             print(f"{name}, seed {seed}: {errors[name][-1][0].mean():.1f} mm", flush=True)
     errors[CONSTANT] = [constant(store, given.rendered)]
     parts = [_head(given.steps, given.seeds)]
-    parts.append(f"## What each part gains\n\n{gains(errors, store.partial)}")
+    parts.append(f"## What each part gains\n\n{gains(errors, store.partial)}\n{FOUND}")
     there = {title: names for title, names in TABLES.items() if sum(name in errors for name in names) > 1}
     parts += [f"## {title}\n\n{table(names, errors, store.partial)}" for title, names in there.items()]
     four: Pairs = []
@@ -252,8 +269,8 @@ def main() -> int:
 
 def _head(steps: int, seeds: int) -> str:
     learn = VOLUME_LEARN_PRESETS["compact"]
-    how = {"steps": steps, "seeds": seeds, "batch": learn.batch, "warm_up": learn.warm_up, "date": date.today()}
-    return PAGE.format(**how, frames=FRAMES, test=TEST_FRAMES)
+    how = {"steps": steps, "seeds": seeds, "batch": learn.batch, "warm_up": learn.warm_up, "rate": RATE_OF_SHIPPED}
+    return PAGE.format(**how, frames=FRAMES, test=TEST_FRAMES, date=date.today())
 
 
 PAGE: Final = """# What the parts of DeepFuse are worth
@@ -261,8 +278,9 @@ PAGE: Final = """# What the parts of DeepFuse are worth
 Mean distance from the truth, millimetres, over 22 joints, on {test} frames of test people that eight cameras see. Every
 network is the preset `compact`, trained from nothing for **{steps} steps of {batch} frames** out of the same {frames},
 the rate rising in the first {warm_up} steps and then falling to zero: a fixed, modest budget, far from convergence, so
-that differences tell which part helps learning early, not what a network can reach. Shipped weights, trained longer,
-are in [deepfuse.md](deepfuse.md). *Partial frames*: a camera does not see the whole person. ± is the standard deviation
+that differences tell which part helps learning early, not what a network can reach. Two networks *go on* for as many
+steps from the [shipped weights](deepfuse.md), at a rate of {rate:g}: what the part is worth to a network that has
+learned. *Partial frames*: a camera does not see the whole person. ± is the standard deviation
 over seeds; with one seed, differences of a few per cent mean nothing, and a network that is worse than *always each
 joint's mean place* has learned nothing yet. The paper's tables of readouts and of θ are of its vision-only network,
 these of the fused one. Every number by joint and seed:
@@ -270,6 +288,9 @@ these of the fused one. Every number by joint and seed:
 --seeds {seeds}`, {date}; the figure by `python tools/draw_deepfuse_ablation.py`.
 
 ![Every network's error, and each joint's](../images/deepfuse_ablation.png)
+"""
+
+FOUND: Final = """TEXT
 """
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ import matplotlib.pyplot as plt
 ROOT: Final = Path(__file__).parents[1]
 OUT: Final = ROOT / "docs" / "results"
 IMAGE: Final = ROOT / "docs" / "images" / "impaired_movement.png"
-ESTIMATORS: Final = ("fusionnet", "videonet", "imunet", "imu-kinematics", "smplify3d")
+ESTIMATORS: Final = ("fusion-optimisation", "fusionnet", "videonet", "imunet", "imu-kinematics", "smplify3d")
 EXERCISES: Final = {
     "m01": "deep squat",
     "m02": "hurdle step",
