@@ -6,6 +6,7 @@ Usage: python tools/draw_deepfuse_ablation.py
 import csv
 from collections import defaultdict
 from pathlib import Path
+from textwrap import fill
 from typing import Final
 
 import matplotlib
@@ -52,7 +53,7 @@ def draw_table(axes: Axes, names: list[str], errors: Errors) -> None:
         axes.bar_label(bars, fmt="%.0f", fontsize=7)
     mean = float(np.mean([errors[CONSTANT, kind][joint] for kind in KINDS for joint in JOINTS]))
     axes.axhline(mean, color="grey", linestyle="dotted", label=CONSTANT)
-    axes.set_xticks(range(len(names)), [name.replace(", ", ",\n") for name in names], fontsize=7)
+    axes.set_xticks(range(len(names)), [fill(name, 14) for name in names], fontsize=7)
     axes.set_ylabel("mean error, mm")
 
 
@@ -70,7 +71,7 @@ def draw_joints(axes: Axes, errors: Errors) -> None:
 def main() -> None:
     """Read the table and draw it."""
     errors = read_errors(OUT.with_suffix(".csv"))
-    figure, places = plt.subplot_mosaic("AAABBB;CCCDEE;FFFFFF", figsize=(10, 9), layout="constrained")
+    figure, places = plt.subplot_mosaic("AAABBB;CCDDEE;FFFFFF", figsize=(10, 9), layout="constrained")
     for axes, title, names in zip(map(places.get, "ABCDE"), TITLES, TABLES.values(), strict=True):
         assert axes is not None
         draw_table(axes, [name for name in names if (name, "whole") in errors], errors)
