@@ -1,11 +1,19 @@
-from kinefuse.errors import KinefuseError, unknown_name
+import pytest
+
+from kinefuse.errors import KinefuseError, check_known, hint, nearest
+
+
+def test_a_mistyped_word_gets_the_one_that_was_meant() -> None:
+    assert nearest("rate_hertz", ["rate_hz", "name"]) == " (did you mean 'rate_hz'?)"
+    assert nearest("zzz", ["rate_hz", "name"]) == ""
+    assert hint("zzz", ["rate_hz", "name"]) == " (known: rate_hz, name)"
 
 
 def test_an_unknown_name_is_told_with_the_nearest_and_all_there_are() -> None:
-    error = unknown_name("preset", "papr", ("default", "paper"))
-    assert isinstance(error, KinefuseError)
-    assert str(error) == "No preset is called 'papr' (did you mean 'paper'?); there are default, paper."
-
-
-def test_nothing_is_suggested_for_what_is_like_none() -> None:
-    assert str(unknown_name("preset", "zzz", ["paper"])) == "No preset is called 'zzz'; there are paper."
+    check_known("preset", "paper", {"paper": 1})
+    with pytest.raises(KinefuseError) as told:
+        check_known("preset", "papr", ("default", "paper"))
+    assert str(told.value) == "No preset is called 'papr' (did you mean 'paper'?); there are default, paper."
+    with pytest.raises(KinefuseError) as told:
+        check_known("preset", "zzz", ["paper"])
+    assert str(told.value) == "No preset is called 'zzz'; there are paper."

@@ -20,9 +20,26 @@ class MissingDependencyError(KinefuseError):
     """An optional package that the asked-for job needs is not installed."""
 
 
-def unknown_name(what: str, name: str, names: Iterable[str]) -> KinefuseError:
-    """Return the error that nothing of a kind has such a name; it says which may have been meant, and all there are."""
+def nearest(word: str, words: Iterable[str]) -> str:
+    """Return ``" (did you mean 'x'?)"`` for the most similar of `words`, or an empty string."""
+    close = difflib.get_close_matches(word, list(words), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def hint(word: str, words: Iterable[str]) -> str:
+    """Return `nearest`, or all of `words` in brackets where none is similar."""
+    words = list(words)
+    return nearest(word, words) or f" (known: {', '.join(words)})"
+
+
+def check_known(what: str, name: str, names: Iterable[str]) -> None:
+    """Refuse a name that is not one of `names`; the sentence tells the most similar one and all there are.
+
+    Raises
+    ------
+    KinefuseError
+        If it is not.
+    """
     names = list(names)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.3)
-    meant = f" (did you mean {near[0]!r}?)" if near else ""
-    return KinefuseError(f"No {what} is called {name!r}{meant}; there are {', '.join(names)}.")
+    if name not in names:
+        raise KinefuseError(f"No {what} is called {name!r}{nearest(name, names)}; there are {', '.join(names)}.")

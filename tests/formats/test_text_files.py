@@ -6,8 +6,6 @@ import pytest
 from kinefuse.errors import FormatError, KinefuseError
 from kinefuse.formats.text_files import (
     float_column,
-    hint,
-    nearest,
     numbers,
     read_columns,
     read_text,
@@ -51,12 +49,6 @@ def test_numbers_takes_finite_numbers_of_the_shape_only() -> None:
     for bad in ("1", True, [1, True], [1, "2"], [[1], [2, 3]], float("nan"), [1e400], 10**400, 1e200, {"a": 1}, None):
         assert numbers(bad) is None, bad
     assert numbers([1, 2], (3,)) is None
-
-
-def test_nearest_names_the_likely_word() -> None:
-    assert nearest("rate_hertz", ["rate_hz", "name"]) == " (did you mean 'rate_hz'?)"
-    assert nearest("zzz", ["rate_hz", "name"]) == ""
-    assert hint("zzz", ["rate_hz", "name"]) == " (known: rate_hz, name)"
 
 
 def test_columns_come_by_name_in_any_order(tmp_path: Path) -> None:

@@ -33,8 +33,7 @@ def import_trial(
 ) -> None:
     """Make a trial of another tool's folder."""
     from kinefuse.cli.output import print_findings, print_lines
-    from kinefuse.errors import KinefuseError
-    from kinefuse.formats.text_files import hint
+    from kinefuse.errors import KinefuseError, hint
 
     name = from_.strip().lower()
     if name not in IMPORTERS:

@@ -10,7 +10,7 @@ import numpy as np
 
 from kinefuse.body.markers import recognise_markers
 from kinefuse.conventions import IMU_SITES
-from kinefuse.errors import KinefuseError, unknown_name
+from kinefuse.errors import KinefuseError, check_known
 from kinefuse.estimators.base import Estimator
 from kinefuse.estimators.deepfuse import DeepFuseEstimator, vision_only
 from kinefuse.estimators.fusion_optimisation import FusionOptimisation, calibrated_preset, frames_preset
@@ -54,9 +54,9 @@ takes half as long as the trial, less than detecting anybody in videos; `fusionn
 """
 
 WITH_POSE: Final = "imu-kinematics"
-"""The best one for sensors alone that a held pose calibrates. In the study it was off by 5.4°, `imunet` by 6.8°; on a
+"""The best one for sensors alone that a held pose calibrates. In the study it was off by 5.4°, `imunet` by 6.7°; on a
 real walk with eight sensors by 2.0° and 10.5° from OpenSim in the legs, which calibrates by the same pose. With straps
-that slipped by 9.4° about each axis after the pose, which nothing in the recording tells, by 12.9° and 7.4°.
+that slipped by 9.4° about each axis after the pose, which nothing in the recording tells, by 12.8° and 7.5°.
 """
 
 CHAIN: Final = frozenset({"pelvis", "thigh_l", "thigh_r", "shank_l", "shank_r"})
@@ -86,8 +86,7 @@ def make_estimator(name: str) -> Estimator:
         If there is none, where the sentence names the nearest, or its weights cannot be read.
     """
     name, _, file = name.partition("=")
-    if name not in ESTIMATORS:
-        raise unknown_name("estimator", name, ESTIMATORS)
+    check_known("estimator", name, ESTIMATORS)
     return _with_weights(name, ESTIMATORS[name](), Path(file)) if file else ESTIMATORS[name]()
 
 

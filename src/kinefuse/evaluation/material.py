@@ -17,8 +17,7 @@ from kinefuse.body.angles import joint_angles
 from kinefuse.body.kinematics import joint_positions, world_from_local
 from kinefuse.body.models import load_anny
 from kinefuse.conventions import MEASURED, SEGMENTS
-from kinefuse.errors import KinefuseError
-from kinefuse.formats.text_files import hint
+from kinefuse.errors import KinefuseError, check_known
 from kinefuse.motion import Motion
 from kinefuse.recordings import Finding, Recording
 from kinefuse.synthesis.prepared import PreparedClip, read_prepared
@@ -82,8 +81,7 @@ class Choice:
     smpl: Path | None = None
 
     def __post_init__(self) -> None:
-        if self.chosen_set not in SETS:
-            raise KinefuseError(f"No set of clips is called {self.chosen_set!r}{hint(self.chosen_set, SETS)}.")
+        check_known("set of clips", self.chosen_set, SETS)
         if self.per_subject < 1:
             raise KinefuseError(f"At least one clip of each person must be taken, got {self.per_subject}.")
 

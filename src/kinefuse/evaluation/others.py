@@ -7,14 +7,13 @@ from typing import Final
 
 import numpy as np
 
-from kinefuse.errors import KinefuseError
+from kinefuse.errors import KinefuseError, hint
 from kinefuse.estimators.registry import WITHOUT_PLACE
 from kinefuse.evaluation.floor import MEAN_POSE
 from kinefuse.evaluation.material import Clip
 from kinefuse.formats.angle_tables import coordinates_called, read_angles
 from kinefuse.formats.mvnx import read_mvnx
 from kinefuse.formats.netcdf import read_motion
-from kinefuse.formats.text_files import hint
 from kinefuse.formats.theia import read_theia
 from kinefuse.motion import Motion
 from kinefuse.recordings import Finding, Recording

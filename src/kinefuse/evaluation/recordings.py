@@ -7,9 +7,8 @@ from typing import Final
 import numpy as np
 
 from kinefuse.conventions import KEYPOINTS
-from kinefuse.errors import KinefuseError
+from kinefuse.errors import KinefuseError, check_known
 from kinefuse.evaluation.material import Clip, stable_rng
-from kinefuse.formats.text_files import hint
 from kinefuse.inertial.resampling import grid_within
 from kinefuse.metrics.compare import motion_at
 from kinefuse.motion import Motion
@@ -73,8 +72,7 @@ class Conditions:
 
 def require_profile(name: str) -> None:
     """Raise a `KinefuseError` if no noise profile is called so; the sentence names the nearest."""
-    if name not in NOISE_PROFILES:
-        raise KinefuseError(f"No noise profile is called {name!r}{hint(name, NOISE_PROFILES)}.")
+    check_known("noise profile", name, NOISE_PROFILES)
 
 
 def all_conditions(
@@ -87,8 +85,7 @@ def all_conditions(
     KinefuseError
         If a name or a number is none that is known.
     """
-    if points not in POINT_SETS:
-        raise KinefuseError(f"No set of points is called {points!r}{hint(points, POINT_SETS)}.")
+    check_known("set of points", points, POINT_SETS)
     return [
         Conditions(noise=noise, level_m=level, mounting_sd_rad=mounting_sd_rad, points=POINT_SETS[points], seed=seed)
         for noise in dict.fromkeys(noises)

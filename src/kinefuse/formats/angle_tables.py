@@ -13,10 +13,9 @@ from typing import Final
 import numpy as np
 
 from kinefuse.conventions import COORDINATES, TRANSLATIONS
-from kinefuse.errors import FormatError, KinefuseError
+from kinefuse.errors import FormatError, KinefuseError, hint
 from kinefuse.formats.segments import motion_of_angles
 from kinefuse.formats.storage import Table, read_mot
-from kinefuse.formats.text_files import hint
 from kinefuse.motion import Motion
 
 WRONG_WAY: Final = np.deg2rad(-40.0)

@@ -11,9 +11,9 @@ from typing import Final
 import numpy as np
 
 from kinefuse.conventions import KEYPOINT_INDEX, KEYPOINTS
-from kinefuse.errors import FormatError
+from kinefuse.errors import FormatError, hint
 from kinefuse.formats.openpose import MAX_FRAMES, check_size, keypoints_from_triples
-from kinefuse.formats.text_files import float_column, hint, read_columns
+from kinefuse.formats.text_files import float_column, read_columns
 from kinefuse.recordings import Keypoints
 
 COLUMNS: Final = ("frame", "keypoint", "x_px", "y_px", "confidence")

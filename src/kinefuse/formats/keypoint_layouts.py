@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from kinefuse.conventions import KEYPOINTS
-from kinefuse.errors import KinefuseError
+from kinefuse.errors import check_known
 
 Layout = tuple[str | None, ...]
 
@@ -114,8 +114,7 @@ def layout_named(name: str) -> Layout:
     KinefuseError
         If there is none.
     """
-    if name not in LAYOUTS:
-        raise KinefuseError(f"No keypoint layout is called {name!r}; known are {', '.join(LAYOUTS)}.")
+    check_known("keypoint layout", name, LAYOUTS)
     return LAYOUTS[name]
 
 

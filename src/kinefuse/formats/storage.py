@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from kinefuse.conventions import COORDINATES, IS_LENGTH, SEGMENTS
-from kinefuse.errors import FormatError, KinefuseError
+from kinefuse.errors import FormatError, KinefuseError, check_known
 from kinefuse.formats.table_text import (
     check_count,
     check_increasing,
@@ -67,8 +67,7 @@ class Table:
         KinefuseError
             If there is none of that name.
         """
-        if name not in self.names:
-            raise KinefuseError(f"No column is called {name!r}; there are {', '.join(self.names)}.")
+        check_known("column", name, self.names)
         return self.values[:, self.names.index(name)]
 
 

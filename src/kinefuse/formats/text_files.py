@@ -1,17 +1,16 @@
 """What the readers of a trial's text files share: opening, TOML, numbers, and columns of comma-separated values."""
 
 import csv
-import difflib
 import io
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from kinefuse.errors import FormatError, KinefuseError
+from kinefuse.errors import FormatError, KinefuseError, hint
 from kinefuse.formats.table_text import read_bytes
 
 LARGEST: Final = 1e100
@@ -88,18 +87,6 @@ def _only_numbers(value: object, depth: int = 4) -> bool:
     if isinstance(value, list):
         return depth > 0 and all(_only_numbers(item, depth - 1) for item in value)
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def nearest(word: str, words: Iterable[str]) -> str:
-    """Return ``" (did you mean 'x'?)"`` for the most similar of `words`, or an empty string."""
-    close = difflib.get_close_matches(word, list(words), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
-
-
-def hint(word: str, words: Iterable[str]) -> str:
-    """Return `nearest`, or all of `words` in brackets where none is similar."""
-    words = list(words)
-    return nearest(word, words) or f" (known: {', '.join(words)})"
 
 
 def read_columns(path: Path, required: Sequence[str], optional: Sequence[str] = ()) -> dict[str, list[str]]:

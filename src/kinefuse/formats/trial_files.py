@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from kinefuse.conventions import SEGMENTS
+from kinefuse.errors import hint
 from kinefuse.formats.registry import POINT_READERS
-from kinefuse.formats.text_files import hint
 from kinefuse.formats.trial_toml import CameraEntry, ImuEntry, TrialToml
 from kinefuse.recordings import Camera
 

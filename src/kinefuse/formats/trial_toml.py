@@ -11,10 +11,10 @@ from typing import Any, Final
 import numpy as np
 
 from kinefuse.conventions import SEGMENTS
-from kinefuse.errors import FormatError
+from kinefuse.errors import FormatError, hint
 from kinefuse.formats.calibration import toml_list, toml_text
 from kinefuse.formats.keypoint_layouts import LAYOUTS
-from kinefuse.formats.text_files import hint, numbers
+from kinefuse.formats.text_files import numbers
 from kinefuse.recordings import HINGE_JOINTS, HeldPose, HingeMovement, Imu, Recording, Subject, View
 from kinefuse.rotations import is_unit_quaternion, quaternion_from_matrix
 

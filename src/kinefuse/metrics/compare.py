@@ -13,7 +13,7 @@ import numpy as np
 
 from kinefuse.body.angles import joint_angles, wrap
 from kinefuse.conventions import COORDINATE_INDEX, COORDINATES, IS_LENGTH, SEGMENT_INDEX
-from kinefuse.errors import KinefuseError
+from kinefuse.errors import check_known
 from kinefuse.metrics.accelerations import acceleration_errors
 from kinefuse.metrics.angles import (
     interpolate_angles,
@@ -112,8 +112,7 @@ class Comparison:
         KinefuseError
             If there is no such group.
         """
-        if group not in GROUPS:
-            raise KinefuseError(f"No group is called {group!r}; there are {', '.join(GROUPS)}.")
+        check_known("group", group, GROUPS)
         return self._group_row(group)
 
     def angle_rmse(self, coordinate: str) -> float:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import torch
 from torch import nn
 
-from kinefuse.errors import FormatError, unknown_name
+from kinefuse.errors import FormatError, check_known
 from kinefuse.models.deepfuse import DEEPFUSE_PRESETS, DeepFuse, config_from
 from kinefuse.models.fusionnet import FUSIONNET_PRESETS, FusionNet, FusionNetConfig
 from kinefuse.models.imunet import IMUNET_PRESETS, ImuNet, ImuNetConfig
@@ -75,8 +75,7 @@ def load_network(name: str, path: Path | None = None) -> nn.Module:
     from safetensors import SafetensorError, safe_open
 
     path = Path(str(files("kinefuse.models") / f"{name}.safetensors")) if path is None else Path(path)
-    if name not in NETWORKS:
-        raise unknown_name("network", name, NETWORKS)
+    check_known("network", name, NETWORKS)
     try:
         with safe_open(path, framework="pt") as stored:
             about = stored.metadata() or {}

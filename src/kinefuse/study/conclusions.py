@@ -252,13 +252,9 @@ def _cost_of_noise(results: Results, settings: Sequence[Setting]) -> list[Conclu
 def _costs(results: Results, first: Setting, last: Setting) -> dict[str, tuple[float, float]]:
     """Return the errors under two settings of each method that sees them differ, on its windows of both."""
     costs = {}
-    for method in results.estimators(first.name):
+    for method in (name for name in results.estimators(first.name) if name not in (MEAN_POSE, *IF_ASKED)):
         common = set(results.windows(first.name, method)) & set(results.windows(last.name, method))
-        if (
-            method not in (MEAN_POSE, *IF_ASKED)
-            and common
-            and seen_of(first, sees(method)) != seen_of(last, sees(method))
-        ):
+        if common and seen_of(first, sees(method)) != seen_of(last, sees(method)):
             before, after = (mean_error(results, end.name, method, sorted(common)) for end in (first, last))
             costs[method] = before, after
     return {method: ends for method, ends in costs.items() if np.isfinite(ends).all()}

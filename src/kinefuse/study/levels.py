@@ -5,12 +5,12 @@ from typing import Final
 
 import numpy as np
 
-from kinefuse.study.plan import FAULTS, MOUNTINGS_DEG, NO_FAULTS, USUAL_LEVEL_M, Setting
+from kinefuse.study.plan import FAULTS, LEVELS_M, MOUNTINGS_DEG, NO_FAULTS, USUAL_LEVEL_M, Setting
 
-SIGMAS_DEG: Final = (0.0, 9.4, 14.1, 18.8)
+SIGMAS_DEG: Final = (0.0, *MOUNTINGS_DEG)
 """The paper's errors of mounting per axis; the mean error of orientation is 0, 15, 22.5 and 30°."""
 
-LEVELS_MM: Final = (None, 52.6, 70.5, 101.1)
+LEVELS_MM: Final = (None, *(1e3 * level for level in LEVELS_M))
 """The paper's mean errors of joint centres; None is clean."""
 
 REFERENCE: Final = (0.0, 52.6)
@@ -18,7 +18,6 @@ REFERENCE: Final = (0.0, 52.6)
 
 BOTH: Final = (9.4, 70.5)
 """The paper's Fig. 8: both are off."""
-
 
 USUAL: Final = (MOUNTINGS_DEG[0], 1e3 * USUAL_LEVEL_M)
 """What every fault is added to, as `find` takes it."""

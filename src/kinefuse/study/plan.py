@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from kinefuse.conventions import IMU_SITES
-from kinefuse.errors import KinefuseError, unknown_name
+from kinefuse.errors import KinefuseError, check_known
 
 MOUNTINGS_DEG: Final = (9.4, 14.1, 18.8)
 """Standard deviations per axis of Shin, Li and Halilaj's mounting errors: mean angles of 15, 22.5 and 30°."""
@@ -16,7 +16,7 @@ LEVELS_M: Final = (0.0526, 0.0705, 0.1011)
 """Their mean errors of joint centres, metres."""
 
 USUAL_MOUNTING_RAD: Final = float(np.deg2rad(MOUNTINGS_DEG[0]))
-USUAL_LEVEL_M: Final = 0.0526
+USUAL_LEVEL_M: Final = LEVELS_M[0]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,8 +192,7 @@ def preset_called(name: str) -> Preset:
     KinefuseError
         If there is none of that name.
     """
-    if name not in PRESETS:
-        raise unknown_name("study", name, PRESETS)
+    check_known("study", name, PRESETS)
     return PRESETS[name]
 
 
@@ -206,8 +205,7 @@ def settings_of(preset: Preset, families: Sequence[str]) -> tuple[Setting, ...]:
         If a family is unknown, or the preset has nothing of it.
     """
     for family in families:
-        if family not in FAMILIES:
-            raise unknown_name("family of settings", family, FAMILIES)
+        check_known("family of settings", family, FAMILIES)
     wanted = set(families) or set(FAMILIES)
     chosen = tuple(
         setting

@@ -24,7 +24,7 @@ from torch import Tensor
 from kinefuse.body.kinematics import points_on_segments
 from kinefuse.body.models import BodyModel, load_anny
 from kinefuse.conventions import KEYPOINTS
-from kinefuse.errors import KinefuseError
+from kinefuse.errors import KinefuseError, check_known
 from kinefuse.motion import Motion
 from kinefuse.recordings import JointCenters
 from kinefuse.synthesis.camera_noise import MEAN_LENGTH, CameraNoise, confidence_of, film
@@ -106,8 +106,7 @@ NOISE_PROFILES: Final[dict[str, JointNoise | CameraNoise | None]] = {
 
 
 def _settings(profile: str, level_m: float | Tensor | None) -> JointNoise | CameraNoise | None:
-    if profile not in NOISE_PROFILES:
-        raise KinefuseError(f"No noise profile is called {profile!r}; there are {', '.join(NOISE_PROFILES)}.")
+    check_known("noise profile", profile, NOISE_PROFILES)
     settings = NOISE_PROFILES[profile]
     if level_m is not None and not isinstance(settings, JointNoise):
         raise KinefuseError(f"The noise profile {profile!r} has no level to ask for; leave it out, or take 'paper'.")

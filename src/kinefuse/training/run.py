@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from kinefuse.errors import KinefuseError, unknown_name
+from kinefuse.errors import KinefuseError, check_known
 from kinefuse.models.weights import NETWORKS, PRESETS, load_network, save_network
 from kinefuse.synthesis.prepared import PreparedClip, read_prepared
 from kinefuse.synthesis.variety import AS_RECORDED, MotionStore, VarietyConfig
@@ -91,8 +91,8 @@ def run_config(
     KinefuseError
         If there is no such network or preset, or a number makes no sense.
     """
-    check_known("network", network, tuple(MODALITIES))
-    check_known("preset", preset, tuple(LEARN_PRESETS))
+    check_known("network", network, MODALITIES)
+    check_known("preset", preset, LEARN_PRESETS)
     if rate is not None:
         check_rate(rate)
     given: dict[str, Any] = {
@@ -108,18 +108,6 @@ def check_rate(rate: float) -> None:
     """Raise a `KinefuseError` unless a rate of learning makes sense."""
     if not 0 < rate < 1:
         raise KinefuseError(f"A rate of learning between 0 and 1 was expected, got {rate:g}.")
-
-
-def check_known(what: str, name: str, names: tuple[str, ...]) -> None:
-    """Refuse a name that is not one of `names`, and say which may have been meant.
-
-    Raises
-    ------
-    KinefuseError
-        If it is not.
-    """
-    if name not in names:
-        raise unknown_name(what, name, names)
 
 
 def train_network(config: RunConfig, data: Path, *, resume: bool = False, overwrite: bool = False) -> Path:

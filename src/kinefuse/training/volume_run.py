@@ -8,7 +8,7 @@ from typing import Any, Final
 import torch
 from torch.utils.data import DataLoader
 
-from kinefuse.errors import KinefuseError
+from kinefuse.errors import KinefuseError, check_known
 from kinefuse.models.deepfuse import DeepFuse, DeepFuseConfig, VolumeAnswer, deepfuse_loss, without_cylinders
 from kinefuse.models.weights import FUSED, PRESETS, load_network
 from kinefuse.training.learner import AnyLearner, LearnConfig
@@ -16,7 +16,6 @@ from kinefuse.training.matte_cache import read_cache, render_cache
 from kinefuse.training.run import (
     RunConfig,
     check_folder,
-    check_known,
     check_rate,
     fit,
     identity_of,
@@ -80,7 +79,7 @@ def run_preset(network: str, preset: str, out: Path, **given: Any) -> RunConfig:
     KinefuseError
         If there is no such preset, or a number makes no sense.
     """
-    check_known("preset of DeepFuse", preset, tuple(VOLUME_LEARN_PRESETS))
+    check_known("preset of DeepFuse", preset, VOLUME_LEARN_PRESETS)
     numbers = {name: given.pop(name) for name in ("steps", "batch", "rate") if name in given}
     learn = replace(VOLUME_LEARN_PRESETS[preset], **{name: n for name, n in numbers.items() if n is not None})
     check_rate(learn.rate)

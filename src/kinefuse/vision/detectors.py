@@ -16,7 +16,7 @@ from typing import ClassVar, Final, Protocol
 import numpy as np
 
 from kinefuse.conventions import KEYPOINTS
-from kinefuse.errors import KinefuseError, MissingDependencyError
+from kinefuse.errors import KinefuseError, MissingDependencyError, check_known
 from kinefuse.formats.keypoint_layouts import HALPE_26, MEDIAPIPE_33, to_keypoints
 
 MATTE_THRESHOLD: Final = 0.5
@@ -145,8 +145,7 @@ def choose_detector(name: str = "auto") -> str:
         If it is ``"auto"`` and none is installed.
     """
     if name != "auto":
-        if name not in DETECTORS:
-            raise KinefuseError(f"No detector is called {name!r}; known are auto, {', '.join(DETECTORS)}.")
+        check_known("detector", name, ("auto", *DETECTORS))
         return name
     for known, detector in DETECTORS.items():
         if util.find_spec(detector.package) is not None:
