@@ -131,7 +131,12 @@ def test_same_seed_same_noise() -> None:
 @pytest.mark.parametrize(
     ("profile", "shape", "level", "says"),
     [
-        ("papers", (1, 2, 26, 3), None, "No noise profile is called 'papers'; there are clean, paper, authors, camera"),
+        (
+            "papers",
+            (1, 2, 26, 3),
+            None,
+            r"No noise profile is called 'papers' .*'paper'.*; there are clean, paper, authors, camera",
+        ),
         ("paper", (2, 26, 3), None, "Expected points of shape"),
         ("paper", (1, 2, 17, 3), None, "Expected points of shape"),
         ("clean", (1, 2, 26, 3), 0.05, "has no level to ask for"),
