@@ -8,7 +8,7 @@ import pytest
 from study_samples import made_up_cell
 
 from kinefuse.errors import KinefuseError
-from kinefuse.study.cells import Cell, failed_cell, read_cell, write_cell
+from kinefuse.study.cells import REPEATED, Cell, continued, failed_cell, read_cell, repetitions_in, write_cell
 
 
 @pytest.mark.parametrize("cell", [made_up_cell(), failed_cell("a", "b", "c", "d", "e", "no camera")])
@@ -36,6 +36,28 @@ def test_damaged_files_are_made_again(tmp_path: Path) -> None:
     write_cell(path, made_up_cell(), "key")
     path.write_bytes(path.read_bytes()[:200])
     assert read_cell(path) is None
+
+
+def test_repetitions_are_counted(tmp_path: Path) -> None:
+    path = tmp_path / "cell.npz"
+    assert repetitions_in(path, "key") == 0
+    write_cell(path, made_up_cell(repetitions=4), "key")
+    assert repetitions_in(path, "key") == 4
+    assert repetitions_in(path, "another") == 0
+    path.write_bytes(path.read_bytes()[:200])
+    assert repetitions_in(path, "key") == 0
+    write_cell(path, failed_cell("a", "b", "c", "d", "e", "no camera"), "key")
+    assert repetitions_in(path, "key") == float("inf")
+
+
+def test_a_continued_cell_has_both_repetitions_and_the_first_curves() -> None:
+    first, more = made_up_cell(repetitions=2), made_up_cell(repetitions=3)
+    both = continued(first, replace(more, time=np.zeros(0), estimate=first.estimate[:0], truth=first.truth[:0]))
+    assert both.repetitions == 5
+    for name in REPEATED:
+        np.testing.assert_array_equal(getattr(both, name)[:2], getattr(first, name))
+        np.testing.assert_array_equal(getattr(both, name)[2:], getattr(more, name))
+    np.testing.assert_array_equal(both.truth, first.truth)
 
 
 def test_shapes_are_checked() -> None:

@@ -15,7 +15,7 @@ from kinefuse.evaluation.material import Clip
 from kinefuse.motion import Motion
 from kinefuse.recordings import Recording
 from kinefuse.study import run as module
-from kinefuse.study.cells import read_cell
+from kinefuse.study.cells import REPEATED, read_cell
 from kinefuse.study.plan import FULL
 from kinefuse.study.run import Study, digest_of_motion, estimator_folder, jobs_of, key_of, read_cells, run_study
 
@@ -107,7 +107,7 @@ def test_what_is_there_is_not_computed_again(
     run_study(replace(asked, seed=1), clips, 1, silent)
     assert counting.count("imunet") == 12
     run_study(replace(asked, seed=1, repetitions=1), clips, 1, silent)
-    assert counting.count("imunet") == 6
+    assert counting.count("imunet") == 0  # two are there
     run_study(replace(asked, seed=1, repetitions=1), clips, 1, silent, overwrite=True)
     assert counting.count("imunet") == 6
 
@@ -139,7 +139,6 @@ def test_keys_change_with_all_that_a_cell_depends_on(tmp_path: Path, clips: list
     keys = [
         key(),
         key(replace(usual, seed=1)),
-        key(replace(usual, repetitions=3)),
         key(clip=clips[1]),
         key(estimator="videonet"),
         key(setting=1),
@@ -148,7 +147,7 @@ def test_keys_change_with_all_that_a_cell_depends_on(tmp_path: Path, clips: list
     weights.write_bytes(b"two")
     keys.append(key(estimator=f"imunet={weights}"))
     assert len(set(keys)) == len(keys)
-    assert key() == key(replace(usual, folder=tmp_path / "other", optimised_repetitions=9))
+    assert key() == key(replace(usual, folder=tmp_path / "other", repetitions=3, optimised_repetitions=9))
 
 
 def test_repetitions_do_not_depend_on_how_many_there_are(tmp_path: Path, clips: list[Clip]) -> None:
@@ -158,6 +157,37 @@ def test_repetitions_do_not_depend_on_how_many_there_are(tmp_path: Path, clips: 
     )
     np.testing.assert_array_equal(two.geodesic[0], one.geodesic[0])
     assert np.abs(two.geodesic[1] - two.geodesic[0]).max() > 0
+
+
+def test_more_repetitions_are_added_to_those_that_are_there(
+    tmp_path: Path, clips: list[Clip], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("mean-pose", "imunet")
+    at_once = run_study(study(tmp_path / "once", names, repetitions=3), clips[:1], 1, silent)
+    run_study(study(tmp_path / "grown", names, repetitions=1, settings=SETTINGS[:2]), clips[:1], 1, silent)
+    counting = Counting(monkeypatch)
+    grown = run_study(study(tmp_path / "grown", names, repetitions=3), clips[:1], 1, silent)
+    # Two more where there was one, for mean-pose under either setting and for imunet once for both; three where
+    # there was none; and one that fails.
+    assert counting.count("mean-pose") == 2 * 2 + 1
+    assert counting.count("imunet") == 2 + 2 * 3
+    assert len(at_once) == len(grown) == 8
+    for a, b in zip(at_once, grown, strict=True):
+        assert (a.setting, a.estimator, a.failure) == (b.setting, b.estimator, b.failure)
+        for name in (*REPEATED, "coordinate_range", "time", "estimate", "truth"):
+            if name != "seconds":
+                np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
+
+
+def test_a_cell_that_changes_meanwhile_is_told(
+    tmp_path: Path, clips: list[Clip], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = study(tmp_path, ("mean-pose",), repetitions=1, settings=SETTINGS[:1])
+    run_study(asked, clips[:1], 1, silent)
+    (job,) = jobs_of(replace(asked, repetitions=2), clips[0])
+    asked.path(SETTINGS[0], "mean-pose", clips[0].name).unlink()
+    with pytest.raises(KinefuseError, match="was changed while the study went on"):
+        module.do(job)
 
 
 def test_everybody_gets_the_same_recording(tmp_path: Path, clips: list[Clip], monkeypatch: pytest.MonkeyPatch) -> None:

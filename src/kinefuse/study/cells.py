@@ -3,7 +3,7 @@
 Cells are files, so that a study that was interrupted goes on where it stopped, and tables are made of files alone.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +16,21 @@ CURVES_HZ: Final = 25.0
 """Rate at which the first repetition's angles are kept."""
 
 _TEXTS: Final = ("setting", "estimator", "window", "subject", "activity", "failure")
+
+COMPARED: Final = (
+    "coordinate_rmse",
+    "coordinate_r2",
+    "coordinate_rom_error",
+    "geodesic",
+    "joint_error",
+    "joint_error_procrustes",
+    "acceleration_error",
+    "root_error",
+)
+"""Fields of a cell that a comparison of motions gives, one for each repetition."""
+
+REPEATED: Final = (*COMPARED, "seconds")
+"""Fields of a cell whose first axis is repetitions."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,13 +150,24 @@ def write_cell(path: Path, cell: Cell, key: str) -> None:
         ) from error
 
 
-def has_key(path: Path, key: str) -> bool:
-    """Return whether a file holds a cell with this key; false where there is none, or it cannot be opened."""
+def repetitions_in(path: Path, key: str) -> float:
+    """Return how many repetitions a file holds under this key; infinity for a failure, which more would not mend.
+
+    It is 0 where there is no file, it cannot be opened, or its key is another.
+    """
     try:
         with np.load(path, allow_pickle=False) as stored:
-            return str(stored["key"]) == key
+            if str(stored["key"]) != key:
+                return 0
+            return float("inf") if str(stored["failure"]) else len(stored["seconds"])
     except Exception:  # a half-written or foreign file, whatever is wrong with it
-        return False
+        return 0
+
+
+def continued(cell: Cell, more: Cell) -> Cell:
+    """Return a cell with the repetitions of another behind its own; what the first one's curves and range are stays."""
+    joined = {name: np.concatenate([getattr(cell, name), getattr(more, name)]) for name in REPEATED}
+    return replace(cell, **joined)
 
 
 def read_cell(path: Path, key: str | None = None) -> Cell | None:

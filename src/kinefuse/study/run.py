@@ -1,8 +1,8 @@
 """The study's work: every estimator on every window under every setting, in cells that are kept as files.
 
 A job is one window under one setting. What a setting varies and an estimator does not see is computed once: settings
-that are alike for it (`plan.alike`) share the result. Cells that lie there with the same key are not computed again, so
-an interrupted study goes on where it stopped.
+that are alike for it (`plan.alike`) share the result. Repetitions that lie there with the same key are not computed
+again, so an interrupted study goes on where it stopped, and one that is asked for more of them adds what is lacking.
 """
 
 import hashlib
@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 
 from kinefuse import __version__
+from kinefuse.conventions import COORDINATES
 from kinefuse.errors import KinefuseError
 from kinefuse.estimators.base import Estimator
 from kinefuse.evaluation.judging import estimator_called, knows_no_heading, seed_generators
@@ -26,7 +27,16 @@ from kinefuse.metrics.compare import Comparison, compare_motions, compared_angle
 from kinefuse.motion import Motion
 from kinefuse.processes import processes
 from kinefuse.recordings import Recording
-from kinefuse.study.cells import CURVES_HZ, Cell, failed_cell, has_key, read_cell, write_cell
+from kinefuse.study.cells import (
+    COMPARED,
+    CURVES_HZ,
+    Cell,
+    continued,
+    failed_cell,
+    read_cell,
+    repetitions_in,
+    write_cell,
+)
 from kinefuse.study.making import Maker, maker_of, seen_by
 from kinefuse.study.plan import (
     FULL,
@@ -46,6 +56,8 @@ FORMAT: Final = 1
 """Of a cell's making: one more whenever the recordings are made otherwise."""
 
 KEPT_WINDOWS: Final = 2
+
+NO_CURVES: Final = (np.zeros(0), np.zeros((0, len(COORDINATES))), np.zeros((0, len(COORDINATES))))
 
 OUR_FAULT: Final = "A fault of kinefuse"
 
@@ -80,11 +92,19 @@ class Study:
 
 @dataclass(frozen=True)
 class Task:
-    """An estimator under the settings that are alike for it, and each one's key."""
+    """An estimator under the settings that are alike for it.
+
+    Attributes
+    ----------
+    estimator, settings
+    keys : of each setting's cell
+    begun : repetitions that lie there for each of them already
+    """
 
     estimator: str
     settings: tuple[Setting, ...]
     keys: tuple[str, ...]
+    begun: int = 0
 
 
 @dataclass(frozen=True)
@@ -153,44 +173,51 @@ def jobs_of(study: Study, clip: Clip, overwrite: bool = False) -> list[Job]:
         for group in alike(study.settings, estimator):
             keys = tuple(key_of(study, window, estimator, setting) for setting in group)
             task = Task(estimator, group, keys)
-            if overwrite or not _completed(study, clip.name, window, task):
-                tasks.setdefault(group[0].name, []).append(task)
+            begun = 0 if overwrite else _begun(study, clip.name, window, task)
+            if begun < study.times(estimator):
+                tasks.setdefault(group[0].name, []).append(replace(task, begun=int(begun)))
     return [Job(study, clip, tuple(tasks[setting.name])) for setting in study.settings if setting.name in tasks]
 
 
-def _completed(study: Study, name: str, window: str, task: Task) -> bool:
-    """Write the cells that a task lacks if one of an alike setting, asked for or not, lies there; return if all do now.
+def _begun(study: Study, name: str, window: str, task: Task) -> float:
+    """Return how many repetitions of a task are there, after giving all its settings those that an alike one has.
 
     Parameters
     ----------
     name, window : the window's name and digest
     """
     paths = [study.path(setting, task.estimator, name) for setting in task.settings]
-    lacking = [n for n, (path, key) in enumerate(zip(paths, task.keys, strict=True)) if not has_key(path, key)]
-    if not lacking:
-        return True
-    found = _alike_cell(study, name, window, task)
+    counts = [repetitions_in(path, key) for path, key in zip(paths, task.keys, strict=True)]
+    if min(counts) >= study.times(task.estimator):
+        return min(counts)
+    most, source, key = _most_repeated(study, name, window, task)
+    found = read_cell(source, key) if most > min(counts) else None
     if found is None:
-        return False
-    for n in lacking:
-        write_cell(paths[n], replace(found, setting=task.settings[n].name), task.keys[n])
-    return True
+        return min(counts)
+    for n, setting in enumerate(task.settings):
+        if counts[n] < most:
+            write_cell(paths[n], replace(found, setting=setting.name), task.keys[n])
+    return most
 
 
-def _alike_cell(study: Study, name: str, window: str, task: Task) -> Cell | None:
-    """Return a cell that lies there under any setting that is one and the same for the task's estimator."""
+def _most_repeated(study: Study, name: str, window: str, task: Task) -> tuple[float, Path, str]:
+    """Return the most repetitions under any setting that is one and the same for a task's estimator, file and key.
+
+    The settings need not be among those that are asked for.
+    """
     sight = sees(task.estimator)
     seen = seen_of(task.settings[0], sight)
+    there = []
     for setting in (*task.settings, *(s for s in FULL if seen_of(s, sight) == seen)):
-        key = key_of(study, window, task.estimator, setting)
-        path = study.path(setting, task.estimator, name)
-        if has_key(path, key) and (cell := read_cell(path)) is not None:
-            return cell
-    return None
+        path, key = study.path(setting, task.estimator, name), key_of(study, window, task.estimator, setting)
+        there.append((repetitions_in(path, key), path, key))
+    return max(there)
 
 
 def key_of(study: Study, window: str, estimator: str, setting: Setting) -> str:
-    """Return the digest of all that a cell depends on: version, seed, window, setting, estimator, weights.
+    """Return the digest of all that a repetition depends on: version, seed, window, setting, estimator, weights.
+
+    How many there are does not change any of them.
 
     Parameters
     ----------
@@ -204,7 +231,6 @@ def key_of(study: Study, window: str, estimator: str, setting: Setting) -> str:
         "setting": asdict(setting),
         "estimator": kind_of(estimator),
         "weights": _digest_of_weights(estimator),
-        "repetitions": study.times(estimator),
     }
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 
@@ -240,10 +266,12 @@ def do(job: Job) -> int:
     failures: dict[str, str] = {}
     for repetition in range(max(job.study.times(task.estimator) for task in job.tasks)):
         due = [
-            t.estimator for t in job.tasks if repetition < job.study.times(t.estimator) and t.estimator not in failures
+            task.estimator
+            for task in job.tasks
+            if task.begun <= repetition < job.study.times(task.estimator) and task.estimator not in failures
         ]
         if not due:
-            break
+            continue
         wholes = _recordings(maker, setting, repetition, due)
         for name in due:
             try:
@@ -326,29 +354,27 @@ def _write(job: Job, task: Task, scores: Sequence[Score], failure: str) -> None:
     """Write one task's cell under each of its settings; one that failed by our fault has no key, to be tried again."""
     clip = job.clip
     told = (task.settings[0].name, task.estimator, clip.name, clip.subject, clip.activity)
-    cell = failed_cell(*told, failure) if failure else cell_of(*told, scores=scores)
+    cell = failed_cell(*told, failure) if failure else _whole_cell(job, task, cell_of(*told, scores=scores))
     for setting, key in zip(task.settings, task.keys, strict=True):
         path = job.study.path(setting, task.estimator, clip.name)
         write_cell(path, replace(cell, setting=setting.name), "" if failure.startswith(OUR_FAULT) else key)
 
 
+def _whole_cell(job: Job, task: Task, new: Cell) -> Cell:
+    """Return a cell with the repetitions that were there before, if any, in front of the new ones."""
+    if not task.begun:
+        return new
+    path = job.study.path(task.settings[0], task.estimator, job.clip.name)
+    before = read_cell(path, task.keys[0])
+    if before is None or before.repetitions != task.begun:
+        raise KinefuseError(f"{path}: was changed while the study went on; run it again, one command at a time.")
+    return continued(before, new)
+
+
 def cell_of(setting: str, estimator: str, window: str, subject: str, activity: str, *, scores: Sequence[Score]) -> Cell:
-    """Return the cell of some repetitions, the first of which has curves."""
-    assert scores[0].curves is not None
-    stacked = {
-        name: np.stack([getattr(each.comparison, name) for each in scores])
-        for name in (
-            "coordinate_rmse",
-            "coordinate_r2",
-            "coordinate_rom_error",
-            "geodesic",
-            "joint_error",
-            "joint_error_procrustes",
-            "acceleration_error",
-            "root_error",
-        )
-    }
-    at, estimate, truth = _thinned(*scores[0].curves)
+    """Return the cell of some repetitions; it has curves if the first of them has."""
+    stacked = {name: np.stack([getattr(each.comparison, name) for each in scores]) for name in COMPARED}
+    at, estimate, truth = _thinned(*scores[0].curves) if scores[0].curves else NO_CURVES
     return Cell(
         setting=setting,
         estimator=estimator,
