@@ -9,7 +9,6 @@ windows that both have; ``--without`` leaves methods out.
 
 import argparse
 import json
-from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
@@ -29,12 +28,11 @@ BESIDE: Final = OUT / "beside"
 
 
 def repetitions(cells: Sequence[Cell]) -> dict[str, int]:
-    """Return how often each estimator's noise was drawn, by far the most often."""
-    times: dict[str, Counter[int]] = {}
+    """Return how often each estimator's noise was drawn at most."""
+    times: dict[str, int] = {}
     for cell in cells:
-        if not cell.failure:
-            times.setdefault(cell.estimator, Counter())[cell.repetitions] += 1
-    return {name: counts.most_common(1)[0][0] for name, counts in times.items()}
+        times[cell.estimator] = max(times.get(cell.estimator, 0), cell.repetitions)
+    return times
 
 
 def last_run(folder: Path) -> dict[str, Any]:
@@ -49,7 +47,7 @@ def command(windows: int, times: dict[str, int]) -> str:
     others = max((count for name, count in times.items() if not is_optimiser(name)), default=1)
     return (
         f"kinefuse study full --windows {windows} --repetitions {others} --optimised-repetitions {optimised}, "
-        "some settings on fewer windows, shown together by tools/results_study.py"
+        "some results on fewer windows or with fewer repetitions, shown together by tools/results_study.py"
     )
 
 
@@ -71,7 +69,6 @@ def main() -> None:
         "date": date.today().isoformat(),
         "command": command(len({cell.window for cell in cells}), times),
         "seed": last_run(asked.folder).get("seed", "unknown"),
-        "repetitions": times,
         "versions": last_run(asked.folder).get("versions", versions()),
     }
     write_markdown(cells, settings, OUT / f"{asked.name}.md", told)

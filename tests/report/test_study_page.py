@@ -17,8 +17,8 @@ from kinefuse.report.study_curves import cycles_figure, explained, parity_figure
 from kinefuse.report.study_figures import faults_figure, gain_figure, methods_figure, sensitivity_figure
 from kinefuse.report.study_markdown import cell as plain_cell
 from kinefuse.report.study_markdown import markdown_table, write_markdown
-from kinefuse.report.study_page import render_page, write_page
-from kinefuse.study.cells import Cell, failed_cell
+from kinefuse.report.study_page import made_of, render_page, write_page
+from kinefuse.study.cells import REPEATED, Cell, failed_cell
 from kinefuse.study.conclusions import BAD, GOOD, conclusions
 from kinefuse.study.means import Results
 from kinefuse.study.plan import FULL
@@ -54,6 +54,18 @@ def test_it_opens_with_conclusions_and_numbers(page: Path) -> None:
     assert "FusionNet against fusion by optimisation, tuned: holds in none of 7 cases" in body
     assert "<dt>seed</dt><dd>7</dd>" in body
     assert "numpy 1.26" in body
+
+
+def test_repetitions_are_those_that_there_are(cells: list[Cell]) -> None:
+    one = next(c for c in cells if c.estimator == "imunet")
+    fewer = replace(one, window="z", **{name: getattr(one, name)[:1] for name in REPEATED})
+    asked = {"repetitions": {"imunet": 30}}
+    assert (
+        made_of(Results([one, fewer]), SETTINGS, asked)["repetitions"]
+        == f"imunet 1 (1 results) and {one.repetitions} (1)"
+    )
+    assert made_of(Results([one]), SETTINGS, asked)["repetitions"] == f"imunet {one.repetitions}"
+    assert made_of(Results([]), SETTINGS, asked)["repetitions"] == "none"
 
 
 def test_what_users_wrote_is_escaped(page: Path) -> None:

@@ -11,16 +11,12 @@ from study_made_up import SETTINGS, WINDOWS, cell, study
 from kinefuse.conventions import COORDINATES
 from kinefuse.errors import KinefuseError
 from kinefuse.metrics.groups import COORDINATE_GROUPS
-from kinefuse.study.cells import Cell, failed_cell
+from kinefuse.study.cells import REPEATED, Cell, failed_cell
 from kinefuse.study.means import Results, mean_and_sd, mean_movement_errors, standard_errors
 from kinefuse.study.scored import MOVEMENTS, scored
 from kinefuse.study.tables import activity_rows, all_tables, csv_text, gain_rows, group_rows, pair_rows, write_tables
 
 ONE = SETTINGS[:1]
-REPEATED = (
-    "coordinate_rmse", "coordinate_r2", "coordinate_rom_error", "geodesic", "joint_error", "joint_error_procrustes",
-    "acceleration_error", "root_error", "seconds",
-)  # fmt: skip
 SETTING = SETTINGS[0].name
 
 
@@ -84,6 +80,11 @@ def test_chance_of_drawing_is_told_apart_from_that_of_people() -> None:
     assert standard_errors(cells) == pytest.approx((0.5, np.std([2.0, 6.0], ddof=1) / np.sqrt(2)))
     once = replace(drawn, **{name: getattr(drawn, name)[:1] for name in REPEATED})
     assert np.isnan(standard_errors([scored(once)])).all()
+    # One that was drawn once has the variance 2 of the other: (1 + 2) / 4 over the two.
+    of_both = standard_errors([scored(drawn), scored(once)])
+    assert of_both[0] == pytest.approx(np.sqrt(3) / 2)
+    (row,) = (r for r in group_rows(Results([drawn, replace(once, window="z")]), ONE) if r["group"] == "all")
+    assert row["repetitions"] == 1.5
 
 
 def test_every_metric_and_its_unit() -> None:

@@ -119,13 +119,15 @@ def group_value(results: Sequence[Scored], metric: str, group: str) -> tuple[flo
 def standard_errors(results: Sequence[Scored]) -> tuple[float, float]:
     """Return the standard errors of the mean error of all angles, degrees: of drawing the noise anew, of other people.
 
-    The first is that of the mean over windows, each of its repetitions; NaN unless all were repeated. The second is
-    that of the mean over people, and holds the first.
+    The first is that of the mean over windows, each of its repetitions. A window that was not repeated counts as the
+    mean one of those that were; NaN if none was. The second is that of the mean over people, and holds the first.
 
     Parameters
     ----------
     results : of one estimator under one setting, at least one
     """
-    drawn = np.array([result.error_variance / result.repetitions for result in results])
+    variances = np.array([result.error_variance for result in results])
+    variances = np.where(np.isfinite(variances), variances, mean_of_valid(variances, 0))
+    drawn = variances / np.array([result.repetitions for result in results])
     people = person_values(results, lambda result: np.array(result.groups["angle_rmse_deg", "all"]))
     return float(np.sqrt(drawn.sum()) / len(drawn)), mean_and_sd(people)[1] / float(np.sqrt(len(people)))

@@ -126,8 +126,9 @@ def _metrics(cells: Sequence[Scored], group: str) -> Row:
     return row
 
 
-def _repetitions(cells: Sequence[Scored]) -> int:
-    return max((cell.repetitions for cell in cells), default=0)
+def _repetitions(cells: Sequence[Scored]) -> float:
+    """Return how often a window was recorded, on average: of a study that grew, some may be behind."""
+    return round(float(np.mean([cell.repetitions for cell in cells])), 1) if cells else 0
 
 
 def coordinate_rows(results: Results, settings: Sequence[Setting]) -> list[Row]:
