@@ -61,12 +61,13 @@ def test_unknown_detector_is_refused() -> None:
         choose_detector("openpose")
 
 
-def test_auto_takes_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_never_takes_what_downloads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(util, "find_spec", lambda name: True)
+    assert choose_detector("auto") == "mediapipe"
     monkeypatch.setattr(util, "find_spec", lambda name: name == "rtmlib" or None)
-    assert choose_detector("auto") == "rtmlib"
-    monkeypatch.setattr(util, "find_spec", lambda name: None)
-    with pytest.raises(MissingDependencyError, match=r"kinefuse\[video\]"):
+    with pytest.raises(MissingDependencyError, match=r"kinefuse\[video\].*--detector rtmlib"):
         choose_detector("auto")
+    assert choose_detector("rtmlib") == "rtmlib"
 
 
 def test_missing_mediapipe_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

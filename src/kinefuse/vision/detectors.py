@@ -135,22 +135,24 @@ DETECTORS: Final[dict[str, type[Detector]]] = {"mediapipe": MediapipeDetector, "
 def choose_detector(name: str = "auto") -> str:
     """Return the name of a detector in `DETECTORS`.
 
-    ``"auto"`` takes the first that is installed, in the order of the table.
+    ``"auto"`` takes mediapipe, which runs offline; rtmlib downloads, and nothing is downloaded without being asked for.
 
     Raises
     ------
     KinefuseError
         If no detector has this name.
     MissingDependencyError
-        If it is ``"auto"`` and none is installed.
+        If it is ``"auto"`` and mediapipe is not installed.
     """
     if name != "auto":
         check_known("detector", name, ("auto", *DETECTORS))
         return name
-    for known, detector in DETECTORS.items():
-        if util.find_spec(detector.package) is not None:
-            return known
-    raise MissingDependencyError('Detecting people in videos needs mediapipe: pip install "kinefuse[video]".')
+    if util.find_spec(MediapipeDetector.package) is None:
+        raise MissingDependencyError(
+            'Detecting people in videos needs mediapipe: pip install "kinefuse[video]". Or say --detector rtmlib, which '
+            "downloads its weights once."
+        )
+    return "mediapipe"
 
 
 def detector_version(name: str) -> str:
