@@ -20,6 +20,10 @@ class MissingDependencyError(KinefuseError):
     """An optional package that the asked-for job needs is not installed."""
 
 
+class NobodySeenError(KinefuseError):
+    """Too few cameras show a person to measure anything in 3-D. What needs no cameras can still be done."""
+
+
 def nearest(word: str, words: Iterable[str]) -> str:
     """Return ``" (did you mean 'x'?)"`` for the most similar of `words`, or an empty string."""
     close = difflib.get_close_matches(word, list(words), n=1)

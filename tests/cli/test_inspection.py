@@ -76,6 +76,25 @@ def test_keypoints_that_show_nobody(tmp_path: Path, capsys: Capture) -> None:
     assert "show nobody" in checked(trial, capsys)
 
 
+def test_sensors_alone_are_a_trial(tmp_path: Path, capsys: Capture) -> None:
+    alone = replace(walk().recording, views=(), cameras=())
+    write_trial(tmp_path / "trial", alone)
+    assert "imu-kinematics" in checked(tmp_path / "trial", capsys)
+    known = tuple(replace(imu, R_segment_sensor=np.eye(3)) for imu in alone.imus[1:])
+    write_trial(tmp_path / "given", replace(alone, imus=(alone.imus[0], *known), poses=()))
+    assert f"must be estimated: {alone.imus[0].name}.\n" in checked(tmp_path / "given", capsys)
+
+
+def test_sensors_go_on_where_no_camera_shows_anybody(tmp_path: Path, capsys: Capture) -> None:
+    write_trial(tmp_path / "trial", replace(short_recording(), imus=walk().recording.imus))
+    for path in (tmp_path / "trial" / "keypoints").iterdir():
+        path.write_text("frame,keypoint,x_px,y_px,confidence\n")
+    out = checked(tmp_path / "trial", capsys)
+    assert "No camera shows a person" in out
+    assert "would be used alone" in out
+    assert "imunet" in out
+
+
 def test_cameras_beside_each_other(tmp_path: Path) -> None:
     recording = short_recording(2)
     first, second = recording.cameras

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_samples import FRAMES, short_recording, snapshot, write_short_trial, write_video_trial
+from cli_samples import FRAMES, draw_video, short_recording, snapshot, write_short_trial, write_video_trial
 
 from kinefuse.cli import main
 from kinefuse.cli.pipeline import prepare, run_trial, with_rates
@@ -192,6 +192,62 @@ def test_measured_joint_centres_are_taken_as_they_are(tmp_path: Path, echo: str)
     assert any("were not looked at" in finding["text"] for finding in quality["findings"])
     assert quality["fit"]["median_mm"] == pytest.approx(0.0, abs=1e-3)
     assert len(read_motion(result / "motion.nc").time) == 9
+
+
+def test_a_truth_of_another_time_costs_no_result(tmp_path: Path, echo: str) -> None:
+    from kinefuse.formats.netcdf import write_motion
+
+    trial = write_short_trial(tmp_path / "trial")
+    (trial / "reference").mkdir()
+    truth = demo_recording().truth
+    write_motion(trial / "reference" / "motion.nc", replace(truth, time=truth.time + 1000.0))
+    result = run_trial(trial, estimator=echo)
+    quality = json.loads((result / "quality.json").read_text())
+    assert "truth" not in quality
+    (told,) = [finding for finding in quality["findings"] if finding["about"] == "truth"]
+    assert told["level"] == "warning"
+    assert "was not compared with reference/motion.nc" in told["text"]
+
+
+def half_size_trial(folder: Path, scale: float | None) -> Path:
+    """A trial whose keypoints are in pixels of videos of half the calibrated size."""
+    points = short_recording(3)
+    videos = [draw_video(folder.parent / "v" / f"{view.camera}.mp4", (960, 540)) for view in points.views]
+    views = tuple(
+        replace(view, video=video, image_scale=0.5, image_offset_px=(-0.25, -0.25))
+        for view, video in zip(points.views, videos, strict=True)
+    )
+    write_trial(folder, replace(points, views=views))
+    if scale is None:
+        text = (folder / "trial.toml").read_text()
+        lines = [line for line in text.splitlines() if not line.startswith("image_")]
+        (folder / "trial.toml").write_text("\n".join(lines))
+    return folder
+
+
+def test_keypoints_of_a_scaled_video_are_brought_to_the_calibrated_image(tmp_path: Path, echo: str) -> None:
+    measured = []
+    for name, scale in (("stated", 0.5), ("found", None)):
+        result = run_trial(half_size_trial(tmp_path / name, scale), estimator=echo)
+        assert Echo.seen is not None
+        assert Echo.seen.joint_centers is not None
+        measured.append(Echo.seen.joint_centers.positions)
+    np.testing.assert_allclose(measured[1], measured[0], atol=1e-6)
+    told = [finding["text"] for finding in json.loads((result / "quality.json").read_text())["findings"]]
+    assert sum("image_scale = 0.5000" in text for text in told) == 3
+    assert sum("brought to the calibrated image" in text for text in told) == 3
+
+
+def test_sensors_are_used_where_no_camera_shows_anybody(tmp_path: Path) -> None:
+    sensors = demo_recording().recording
+    write_trial(tmp_path / "trial", replace(short_recording(), imus=sensors.imus, poses=sensors.poses))
+    for path in (tmp_path / "trial" / "keypoints").iterdir():
+        path.write_text("frame,keypoint,x_px,y_px,confidence\n")
+    quality = json.loads((run_trial(tmp_path / "trial") / "quality.json").read_text())
+    assert quality["estimator"] == "imu-kinematics"
+    assert any("The inertial sensors are used alone." in finding["text"] for finding in quality["findings"])
+    with pytest.raises(KinefuseError, match="No camera shows a person"):
+        run_trial(tmp_path / "trial", estimator="smplify3d", out=tmp_path / "out")
 
 
 def test_refining_cameras_is_told(tmp_path: Path, echo: str) -> None:

@@ -476,3 +476,5 @@ def test_markers_are_not_called_joint_centres() -> None:
 def test_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(KinefuseError, match="did you mean 'smplify3d'"):
         make_estimator("smplify")
+    with pytest.raises(KinefuseError, match=r"videonet= names no file"):
+        make_estimator("videonet=")

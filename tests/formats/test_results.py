@@ -70,6 +70,14 @@ def test_overwriting_replaces_only_our_own_files(tmp_path: Path, motion: Motion)
     assert (len(again.time), quality) == (3, {"run": 2})
 
 
+def test_a_folder_with_files_of_our_names_but_no_motion_is_no_result(tmp_path: Path, motion: Motion) -> None:
+    (tmp_path / "calibration.toml").write_text("of the laboratory")
+    with pytest.raises(KinefuseError, match=r"holds calibration\.toml, which a result would replace"):
+        write_result(tmp_path, motion, {}, overwrite=True)
+    assert (tmp_path / "calibration.toml").read_text() == "of the laboratory"
+    assert names(tmp_path) == {"calibration.toml"}
+
+
 def test_a_failing_write_leaves_the_old_result(tmp_path: Path, motion: Motion) -> None:
     write_result(tmp_path, motion, {"run": 1})
     empty = replace(motion, rest_positions=np.full((22, 3), np.nan))
@@ -163,6 +171,18 @@ def test_exports_tell_what_they_could_not_keep(tmp_path: Path, motion: Motion) -
     _, findings = export(tmp_path / "result", ["bvh"], tmp_path / "out")
     assert [finding.text for finding in findings] == ["the orientation of head is missing in 3 of 8 frames."]
     assert export(tmp_path / "result", ["trc"], tmp_path / "out")[1] == []
+
+
+def test_a_pause_in_the_motion_is_told_of_bvh_and_refused_by_c3d(tmp_path: Path, motion: Motion) -> None:
+    paused = replace(motion, time=motion.time + 2.0 * (np.arange(len(motion.time)) > 1))
+    write_result(tmp_path / "result", paused, {})
+    _, findings = export(tmp_path / "result", ["bvh"], tmp_path / "out")
+    (told,) = [finding.text for finding in findings if finding.about == "BVH"]
+    assert "apart: the file lasts" in told
+    assert export(tmp_path / "result", ["csv"], tmp_path / "csv")[1] == []
+    with pytest.raises(KinefuseError, match="evenly spaced") as refused:
+        export(tmp_path / "result", ["c3d"], tmp_path / "c3d")
+    assert str(tmp_path / "c3d" / "joint_centers.c3d") in str(refused.value)
 
 
 def test_refined_cameras_can_be_used_again(tmp_path: Path, motion: Motion) -> None:

@@ -337,6 +337,49 @@ def test_overwriting_replaces_the_trial_and_keeps_the_reference(tmp_path: Path) 
     assert [p.name for p in tmp_path.iterdir()] == ["trial"]
 
 
+def test_a_trial_behind_a_link_is_overwritten_where_it_lies(tmp_path: Path) -> None:
+    """The link may lead to another disk, to which nothing can be renamed from beside the link."""
+    real, link = bare_trial(tmp_path / "disk" / "trial"), tmp_path / "here" / "trial"
+    link.parent.mkdir()
+    link.symlink_to(real)
+    write_trial(link, replace(read_trial(link), imus=()), overwrite=True)
+    assert link.is_symlink()
+    assert [view.camera for view in read_trial(real).views] == ["cam_0", "cam_1"]
+    assert list(link.parent.iterdir()) == [link]
+
+
+@pytest.mark.parametrize("works", [0, 2, 5])
+def test_a_failure_while_moving_brings_the_old_trial_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, works: int
+) -> None:
+    folder = bare_trial(tmp_path / "trial")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    new = replace(read_trial(folder), imus=())
+    rename, calls = Path.rename, 0
+
+    def failing(self: Path, target: Path) -> Path:
+        nonlocal calls
+        calls += 1
+        if calls == works + 1:
+            raise OSError(28, "No space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(KinefuseError, match="No space left"):
+        write_trial(folder, new, overwrite=True)
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_images_of_any_case_are_written(tmp_path: Path) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    for name in ("f_1.PNG", "f_2.png", ".hidden.png"):
+        (images / name).write_bytes(b"png")
+    view = View(camera="c", rate_hz=50.0, silhouettes=images)
+    write_trial(tmp_path / "trial", Recording(cameras=(camera("c"),), views=(view,)))
+    assert sorted(p.name for p in (tmp_path / "trial" / "silhouettes" / "c").iterdir()) == ["f_1.PNG", "f_2.png"]
+
+
 def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
     folder = bare_trial(tmp_path / "trial")
     lost = Recording(cameras=(camera("c"),), views=(View(camera="c", video=tmp_path / "lost.mp4"),))

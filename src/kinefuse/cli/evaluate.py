@@ -100,7 +100,7 @@ def evaluate(
         scores, failures = run_evaluation(found, conditions, names, jobs, progress, others)
     rows, activities = summary_rows(scores), activity_rows(scores)
     print_tables(rows, activities)
-    print_findings([*remarks, *findings], most=6)
+    print_findings([*remarks, *findings])
     print_lines(_failure_lines(failures))
     if json_file is None:
         return

@@ -1,6 +1,6 @@
 """What `kinefuse check` finds in a trial, without estimating anything."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from kinefuse.cli.pipeline import TRUTH, require_human_size, require_two_views, seeing_views
 from kinefuse.cli.progress import Progress, silent
 from kinefuse.cli.views import ViewFacts, compare_views, inspect_view
-from kinefuse.errors import KinefuseError
+from kinefuse.errors import KinefuseError, NobodySeenError
 from kinefuse.inertial.checks import check_imus
 from kinefuse.inertial.clocks import put_on_clock
 from kinefuse.inertial.sampling import measure_sampling
@@ -74,6 +74,7 @@ def _runnable(recording: Recording, findings: list[Finding]) -> tuple[str | None
 
     try:
         require_two_views(recording)
+        recording = _without_blind_cameras(recording, findings)
         _, reason = choose_estimator(recording)
         _require_usable(recording)
     except KinefuseError as error:
@@ -83,19 +84,33 @@ def _runnable(recording: Recording, findings: list[Finding]) -> tuple[str | None
     return (f"{broken[0].about}: {broken[0].text}", "") if broken else (None, reason)
 
 
+def _without_blind_cameras(recording: Recording, findings: list[Finding]) -> Recording:
+    """Return the recording without cameras if their keypoints show nobody and there are sensors, and tell so."""
+    from kinefuse.vision.preparation import require_seen
+
+    seeing = seeing_views(recording)
+    if recording.joint_centers is not None or len(seeing) < 2 or any(view.keypoints is None for view in seeing):
+        return recording
+    try:
+        require_seen(seeing)
+    except NobodySeenError as error:
+        if not recording.imus:
+            raise
+        findings.append(Finding("warning", "cameras", f"{error} The inertial sensors would be used alone."))
+        return replace(recording, views=())
+    return recording
+
+
 def _require_usable(recording: Recording) -> None:
     """Raise the `KinefuseError` with which the estimation would end, as far as the files alone tell it."""
     from kinefuse.body.markers import recognise_markers
     from kinefuse.body.models import load_anny
     from kinefuse.estimators.smplify3d import select_points
-    from kinefuse.vision.preparation import require_seen
 
-    points, seeing = recording.joint_centers, seeing_views(recording)
+    points = recording.joint_centers
     require_human_size(points, "the file's header")
     if points is not None and recognise_markers(points.names) is None:
         select_points(points, load_anny())
-    if points is None and all(view.keypoints is not None for view in seeing):
-        require_seen(seeing)
 
 
 # ---- what is in it
@@ -175,7 +190,11 @@ def _limits(recording: Recording) -> list[Finding]:
     if recording.subject.height_m is None:
         text = "The subject's height is unknown; height_m in [subject] of trial.toml makes the body's size surer."
         findings.append(Finding("info", "subject", text))
-    if recording.imus and not recording.poses:
-        text = "No held pose is given ([[pose]] in trial.toml), so the mounting of the sensors must be estimated."
+    loose = [imu.name for imu in recording.imus if imu.R_segment_sensor is None]
+    if loose and not recording.poses:
+        text = (
+            "Neither a held pose ([[pose]] in trial.toml) nor q_segment_sensor tells how sensors are mounted, so that "
+            f"must be estimated: {', '.join(loose)}."
+        )
         findings.append(Finding("info", "sensors", text))
     return findings

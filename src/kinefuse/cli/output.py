@@ -21,7 +21,7 @@ def print_lines(lines: Iterable[str]) -> None:
 
 
 def print_findings(findings: Sequence[Finding], most: int | None = None) -> None:
-    """Print findings, the gravest first; at most `most`, and how many were left out."""
+    """Print findings, the gravest first; at most `most` and how many the report has besides, where there is one."""
     from rich.console import Console
     from rich.text import Text
 

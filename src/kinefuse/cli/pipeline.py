@@ -9,7 +9,7 @@ import numpy as np
 
 from kinefuse.cli.progress import Progress, silent
 from kinefuse.cli.target import check_output
-from kinefuse.errors import KinefuseError
+from kinefuse.errors import KinefuseError, NobodySeenError
 from kinefuse.motion import Motion
 from kinefuse.recordings import Finding, JointCenters, Recording, View
 
@@ -80,7 +80,13 @@ def run_trial(
     """
     trial, tell = Path(trial), progress or silent
     out = trial / "result" if out is None else Path(out)
-    from kinefuse.estimators.registry import NEEDS_SILHOUETTES, base_name, choose_estimator, make_estimator
+    from kinefuse.estimators.registry import (
+        NEEDS_SILHOUETTES,
+        WITHOUT_PLACE,
+        base_name,
+        choose_estimator,
+        make_estimator,
+    )
     from kinefuse.formats.trial import read_trial, require_trial
     from kinefuse.vision.detectors import choose_detector
 
@@ -91,20 +97,37 @@ def run_trial(
         choose_detector(detector)
     _sow(seed)
     tell("reading the trial", 0, 0)
-    recording = read_trial(trial)
+    recording, scaled = _in_calibrated_pixels(read_trial(trial))
     truth = read_truth(trial)
     require_two_views(recording)
     name, reason = (estimator, "It was asked for.") if chosen else choose_estimator(recording)
     mattes = base_name(name) in NEEDS_SILHOUETTES
-    prepared = prepare(recording, refine_cameras=refine_cameras, detector=detector, progress=tell, mattes=mattes)
-    if chosen is None:  # again, as sensors may have been put on the clock of the points
-        name, reason = choose_estimator(replace(recording, imus=prepared.recording.imus))
+    prepared = prepare(
+        recording,
+        refine_cameras=refine_cameras,
+        detector=detector,
+        progress=tell,
+        mattes=mattes,
+        sensors_will_do=chosen is None or base_name(name) in WITHOUT_PLACE,
+    )
+    if chosen is None:  # again, as sensors may have been put on the clock of the points, or be all that there is
+        left = prepared.recording
+        name, reason = choose_estimator(replace(recording, imus=left.imus, views=left.views))
     tell(f"estimating with {name}", 0, 0)
     motion = (chosen or make_estimator(name)).estimate(prepared.recording)
     tell("writing the result", 0, 0)
+    prepared = replace(prepared, findings=[*scaled, *prepared.findings])
     _write(out, motion, truth, prepared, (name, reason, seed), overwrite)
     tell("writing the result", 1, 0)
     return out
+
+
+def _in_calibrated_pixels(recording: Recording) -> tuple[Recording, list[Finding]]:
+    """Return a trial's recording whose keypoints are in calibrated pixels, if its cameras will be looked at."""
+    from kinefuse.vision.keypoint_scale import with_calibrated_keypoints
+
+    looked_at = recording.joint_centers is None and len(seeing_views(recording)) >= 2
+    return with_calibrated_keypoints(recording) if looked_at else (recording, [])
 
 
 def _sow(seed: int) -> None:
@@ -128,7 +151,13 @@ def read_truth(trial: Path) -> Motion | None:
 
 
 def prepare(
-    recording: Recording, *, refine_cameras: bool, detector: str, progress: Progress, mattes: bool = False
+    recording: Recording,
+    *,
+    refine_cameras: bool,
+    detector: str,
+    progress: Progress,
+    mattes: bool = False,
+    sensors_will_do: bool = False,
 ) -> Prepared:
     """Detect the person in videos, and measure joint centres, where the recording does not have them yet.
 
@@ -141,34 +170,59 @@ def prepare(
         As in `run_trial`.
     mattes
         Whether the estimator looks at silhouettes.
+    sensors_will_do
+        Whether to go on without the cameras if fewer than two of them show a person and there are inertial sensors.
 
     Raises
     ------
     KinefuseError
         If a video cannot be read or fits no calibration, nobody is in view, or fewer than two cameras see the person
-        and there is nothing else to estimate from.
+        and sensors will not do or there are none.
     """
     from kinefuse.inertial.checks import check_imus
-    from kinefuse.inertial.clocks import put_on_clock
 
     findings = check_imus(recording.imus)
-    to_measure = recording.joint_centers is None and len(seeing_views(recording)) >= 2
-    if to_measure or (mattes and _must_look(recording)):
+    if recording.joint_centers is not None or len(seeing_views(recording)) < 2:
+        return _as_it_is(recording, findings, detector, progress, mattes)
+    try:
+        return _measured(recording, findings, detector, progress, mattes, refine_cameras)
+    except NobodySeenError as error:
+        if not (sensors_will_do and recording.imus):
+            raise
+        told = Finding("warning", "cameras", f"{error} The inertial sensors are used alone.")
+        return Prepared(recording=replace(recording, views=()), findings=[told, *findings])
+
+
+def _as_it_is(
+    recording: Recording, findings: list[Finding], detector: str, progress: Progress, mattes: bool
+) -> Prepared:
+    """Prepare a recording in which nothing is to be measured by cameras."""
+    from kinefuse.inertial.clocks import put_on_clock
+
+    if mattes and _must_look(recording):
         recording, detected = _detect(recording, detector, progress, mattes)
         findings = [*detected, *findings]
     elif mattes:
         recording = with_rates(recording)
-    if not to_measure:
-        require_human_size(recording.joint_centers, "the file's header")
-        recording, worn = put_on_clock(recording)
-        return Prepared(recording=recording, findings=[*worn, *([] if mattes else _left_out(recording)), *findings])
-    progress("measuring joint centres", 0, 0)
+    require_human_size(recording.joint_centers, "the file's header")
+    recording, worn = put_on_clock(recording)
+    return Prepared(recording=recording, findings=[*worn, *([] if mattes else _left_out(recording)), *findings])
+
+
+def _measured(
+    recording: Recording, findings: list[Finding], detector: str, progress: Progress, mattes: bool, refine: bool
+) -> Prepared:
+    """Prepare a recording whose joint centres its cameras have to measure."""
+    from kinefuse.inertial.clocks import put_on_clock
     from kinefuse.vision.preparation import measure_joint_centers
 
-    measured = measure_joint_centers(recording, refine=refine_cameras)
+    recording, detected = _detect(recording, detector, progress, mattes)
+    progress("measuring joint centres", 0, 0)
+    measured = measure_joint_centers(recording, refine=refine)
     require_human_size(measured.recording.joint_centers, "calibration.toml")
     recording, worn = put_on_clock(measured.recording)
-    return Prepared(recording=recording, findings=[*measured.findings, *worn, *findings], measured=measured.quality)
+    findings = [*measured.findings, *worn, *detected, *findings]
+    return Prepared(recording=recording, findings=findings, measured=measured.quality)
 
 
 def require_two_views(recording: Recording) -> None:
@@ -276,7 +330,7 @@ def _write(
     """Judge the motion and write everything at once, so that a stop on the way leaves an earlier result as it was."""
     from kinefuse.body.models import load_anny
     from kinefuse.cli.quality import make_quality
-    from kinefuse.cli.truth import compare_with_truth
+    from kinefuse.cli.truth import compare_if_possible
     from kinefuse.estimators.registry import WITHOUT_PLACE, base_name
     from kinefuse.formats.results import write_result
     from kinefuse.report.page import render_report
@@ -285,18 +339,19 @@ def _write(
     name, reason, seed = made
     no_place = base_name(name) in WITHOUT_PLACE
     seen = replace(prepared.recording, views=(), joint_centers=None) if no_place else prepared.recording
+    compared, apart = compare_if_possible(motion, truth, align_heading=no_place)
     quality = make_quality(
         motion,
         seen,
         estimator=name,
         reason=reason,
         seed=seed,
-        findings=prepared.findings,
+        findings=[*prepared.findings, *apart],
         measured=prepared.measured,
         body=body,
-        truth=None if truth is None else compare_with_truth(motion, truth, align_heading=no_place),
+        truth=compared,
     )
     told = {key: value for key, value in quality.items() if key not in {"motion", "truth"}}  # the report has its own
-    page = render_report(motion, told, recording=seen, body=body, truth=truth)
+    page = render_report(motion, told, recording=seen, body=body, truth=truth if compared else None)
     refined = prepared.recording.cameras if "refinement" in prepared.measured else ()
     write_result(out, motion, quality, overwrite=overwrite, report=page, cameras=refined)

@@ -75,7 +75,7 @@ def study(
         chosen = choose_windows(clips, windows or plan.windows, seed)
         cells = run_study(asked, chosen, jobs or _cores(), progress, overwrite)
     if not quiet:
-        print_findings(findings, most=6)
+        print_findings(findings)
     written = _write_results(out, asked, cells, _told(preset, asked, chosen, chosen_set))
     print_lines([*_failure_lines(cells), *(f"written to {path}" for path in written)])
 

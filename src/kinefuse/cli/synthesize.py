@@ -67,7 +67,7 @@ def synthesize(
             write_made_trial(folder, clip, conditions, cameras, overwrite, silhouettes)
             progress("making trials", number, len(found))
     if not quiet:
-        print_findings(findings, most=6)
+        print_findings(findings)
     print_lines(map(str, folders) if quiet else _lines(out, found, folders))
 
 

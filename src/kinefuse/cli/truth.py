@@ -2,9 +2,26 @@
 
 from typing import Any
 
+from kinefuse.errors import KinefuseError
 from kinefuse.metrics.compare import compare_motions
 from kinefuse.metrics.groups import GROUPS
 from kinefuse.motion import Motion
+from kinefuse.recordings import Finding
+
+
+def compare_if_possible(
+    motion: Motion, truth: Motion | None, *, align_heading: bool = False
+) -> tuple[dict[str, Any] | None, list[Finding]]:
+    """Return what `compare_with_truth` does; None without a truth, and with one that does not fit, which is told.
+
+    The motion is worth as much without it.
+    """
+    if truth is None:
+        return None, []
+    try:
+        return compare_with_truth(motion, truth, align_heading=align_heading), []
+    except KinefuseError as error:
+        return None, [Finding("warning", "truth", f"The result was not compared with reference/motion.nc: {error}")]
 
 
 def compare_with_truth(motion: Motion, truth: Motion, *, align_heading: bool = False) -> dict[str, Any]:

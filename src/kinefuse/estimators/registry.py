@@ -85,8 +85,12 @@ def make_estimator(name: str) -> Estimator:
     KinefuseError
         If there is none, where the sentence names the nearest, or its weights cannot be read.
     """
-    name, _, file = name.partition("=")
+    name, given, file = name.partition("=")
     check_known("estimator", name, ESTIMATORS)
+    if given and not file:
+        raise KinefuseError(
+            f"{name}= names no file; say {name}=FILE with your weights, or {name} for the shipped ones."
+        )
     return _with_weights(name, ESTIMATORS[name](), Path(file)) if file else ESTIMATORS[name]()
 
 

@@ -134,8 +134,9 @@ def _placed(cameras: Sequence[Camera], views: list[View], mattes: Sequence[Matte
     if any(view.start_s is not None for view in views) or len(rates) > 1 or np.ptp(lengths) > SAME_LENGTH_FRAMES:
         unknown = ", ".join(view.camera for view in views if view.start_s is None)
         raise KinefuseError(
-            f"{estimator} needs the cameras on one clock, and the start of {unknown} is unknown while their "
-            "silhouettes differ in length; add start_s of each camera to trial.toml."
+            f"{estimator} needs the cameras on one clock, and the start of {unknown} is unknown; only where no start "
+            "is given, and all silhouettes have one rate and length, are they taken to begin together; add start_s of "
+            "each camera to trial.toml."
         )
     return [replace(view, start_s=0.0) for view in views]
 

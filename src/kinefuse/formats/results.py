@@ -5,8 +5,6 @@ A folder appears complete or not at all: everything is written beside it first, 
 
 import json
 import math
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,14 +13,15 @@ from typing import Any, Final
 import numpy as np
 
 from kinefuse.errors import FormatError, KinefuseError
-from kinefuse.formats.bvh import write_bvh
+from kinefuse.formats.bvh import uneven_frames, write_bvh
 from kinefuse.formats.c3d import write_c3d
 from kinefuse.formats.calibration import write_calibration
 from kinefuse.formats.glb import write_glb
 from kinefuse.formats.netcdf import read_motion, write_motion
 from kinefuse.formats.skeleton import gaps
+from kinefuse.formats.staging import become, staged
 from kinefuse.formats.storage import segment_orientations, write_mot, write_orientations
-from kinefuse.formats.table_text import current_umask, read_bytes, write_text
+from kinefuse.formats.table_text import read_bytes, write_text
 from kinefuse.formats.tables import motion_centers, write_angles_csv
 from kinefuse.formats.trc import write_trc
 from kinefuse.motion import Motion
@@ -60,7 +59,7 @@ def check_target(folder: Path, overwrite: bool) -> None:
     Raises
     ------
     KinefuseError
-        If it is a file, or it holds something and `overwrite` is false.
+        If it is a file; or it holds something and `overwrite` is false, or files that look like ours and no motion.
     """
     folder = Path(folder)
     try:
@@ -68,7 +67,13 @@ def check_target(folder: Path, overwrite: bool) -> None:
             raise KinefuseError(f"{folder}: expected a folder for the result, but this is a file; name another one.")
         if folder.is_dir() and any(folder.iterdir()) and not overwrite:
             raise KinefuseError(f"{folder}: this folder is not empty; name another one, or ask for --overwrite.")
-        blocked = sorted(name for name in OWN_FILES if (folder / name).is_dir())
+        ours = sorted(name for name in OWN_FILES if (folder / name).exists())
+        if ours and not (folder / MOTION_FILE).exists():
+            raise KinefuseError(
+                f"{folder}: holds {ours[0]}, which a result would replace, but no {MOTION_FILE}, so it is no earlier "
+                "result; name another folder."
+            )
+        blocked = [name for name in ours if (folder / name).is_dir()]
         if blocked:
             raise KinefuseError(f"{folder / blocked[0]}: expected a file, but this is a folder; move it away.")
     except OSError as error:
@@ -142,25 +147,22 @@ def _cannot_write(folder: Path, error: OSError) -> KinefuseError:
 
 @contextmanager
 def _staged(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder within `folder`, or beside it if it does not exist; removed afterwards."""
-    place = folder if folder.is_dir() else folder.parent
+    """Yield a folder as `staged` does; what cannot be written is told of `folder`."""
     try:
-        place.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=".kinefuse-", dir=place))
+        with staged(folder) as stage:
+            try:
+                yield stage
+            except KinefuseError as error:
+                raise type(error)(str(error).replace(str(stage), str(folder))) from error
     except OSError as error:
         raise _cannot_write(folder, error) from error
-    try:
-        yield stage
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
 
 
 def _move_into(stage: Path, folder: Path) -> None:
     """Move the staged files into `folder`, `MOTION_FILE` last; remove our files that were not written anew."""
     try:
         if not folder.exists():
-            stage.chmod(0o777 & ~current_umask())
-            stage.rename(folder)
+            become(stage, folder)
             return
         new = sorted((path.name for path in stage.iterdir()), key=lambda name: (name == MOTION_FILE, name))
         for name in new:
@@ -253,7 +255,8 @@ def export(
     paths
         The files, in the order of `kinds`.
     findings
-        What a format could not keep: BVH and glTF cannot mark missing values, so they hold the last known ones.
+        What a format could not keep: BVH and glTF cannot mark missing values, so they hold the last known ones, and
+        BVH has one time between all frames.
 
     Raises
     ------
@@ -272,7 +275,8 @@ def export(
     with _staged(out) as stage:
         _write_kinds(stage, motion, kinds)
         _move_files(stage, paths)
-    return paths, gaps(motion) if _CANNOT_MARK_GAPS.intersection(kinds) else []
+    lost = gaps(motion) if _CANNOT_MARK_GAPS.intersection(kinds) else []
+    return paths, [*lost, *(uneven_frames(motion) if "bvh" in kinds else [])]
 
 
 def _move_files(stage: Path, paths: Iterable[Path]) -> None:

@@ -5,7 +5,6 @@ The folder's form is described for users in ``docs/trial-format.md``. ``referenc
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -20,6 +19,7 @@ from kinefuse.formats.imu_csv import read_imu_csv, write_imu_csv
 from kinefuse.formats.keypoint_csv import read_keypoints_csv, write_keypoints_csv
 from kinefuse.formats.openpose import read_openpose_folder, smallest_number
 from kinefuse.formats.registry import POINT_READERS, read_points
+from kinefuse.formats.staging import become, exchange, staged
 from kinefuse.formats.text_files import read_toml, told_as
 from kinefuse.formats.trc import write_trc
 from kinefuse.formats.trial_files import (
@@ -30,6 +30,7 @@ from kinefuse.formats.trial_files import (
     file_inside,
     imu_entries,
     joint_centers_file,
+    png_files,
 )
 from kinefuse.formats.trial_toml import ImuEntry, is_file_name, parse_trial_toml, raise_problems, trial_toml_text
 from kinefuse.recordings import Imu, Keypoints, Recording, View
@@ -201,11 +202,9 @@ def write_trial(folder: Path | str, recording: Recording, overwrite: bool = Fals
     for name in [*(view.camera for view in recording.views), *(imu.name for imu in recording.imus)]:
         if not is_file_name(name):
             raise KinefuseError(f"{folder}: {name!r} cannot name a file; rename that camera or sensor.")
-    with told_as(folder, "written"):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as staged:
-            _write_parts(Path(staged), recording)
-            _put_in_place(Path(staged), folder)
+    with told_as(folder, "written"), staged(folder) as stage:
+        _write_parts(stage, recording)
+        exchange(stage, folder, PARTS) if folder.exists() else become(stage, folder)
 
 
 def check_target(folder: Path, overwrite: bool) -> None:
@@ -243,7 +242,7 @@ def _write_view(folder: Path, view: View) -> str | None:
         keypoints = file_from_calibrated(view.keypoints, view)
         _write_into(folder / "keypoints" / f"{view.camera}.csv", partial(write_keypoints_csv, keypoints=keypoints))
     if view.silhouettes is not None and view.silhouettes.is_dir():
-        for png in sorted(view.silhouettes.glob("*.png")):
+        for png in png_files(view.silhouettes):
             link_or_copy(png, folder / "silhouettes" / view.camera / png.name)
     elif view.silhouettes is not None:
         link_or_copy(view.silhouettes, folder / "silhouettes" / f"{view.camera}{view.silhouettes.suffix.lower()}")
@@ -266,16 +265,3 @@ def link_or_copy(source: Path, target: Path) -> None:
         os.link(source.resolve(), target)
     except OSError:
         shutil.copyfile(source, target)
-
-
-def _put_in_place(staged: Path, folder: Path) -> None:
-    """Move the parts of a new trial to their folder, in place of the old ones."""
-    folder.mkdir(exist_ok=True)
-    for name in PARTS:
-        old = folder / name
-        if old.is_dir() and not old.is_symlink():
-            shutil.rmtree(old)
-        else:
-            old.unlink(missing_ok=True)
-    for new in staged.iterdir():
-        new.rename(folder / new.name)

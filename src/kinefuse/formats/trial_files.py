@@ -1,6 +1,6 @@
 """Where the files of a trial lie: the places that ``trial.toml`` names, and the usual ones where it is silent.
 
-Every function appends one sentence for each mistake to `problems` instead of raising, so that all can be told at once.
+Functions with `problems` append one sentence for each mistake to it instead of raising, so that all are told at once.
 """
 
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 from kinefuse.conventions import SEGMENTS
 from kinefuse.errors import hint
+from kinefuse.formats.camera_matching import natural_key
 from kinefuse.formats.registry import POINT_READERS
 from kinefuse.formats.trial_toml import CameraEntry, ImuEntry, TrialToml
 from kinefuse.recordings import Camera
@@ -105,7 +106,7 @@ def file_inside(folder: Path, text: str, problems: list[str]) -> Path | None:
     except (OSError, ValueError, RuntimeError):
         inside, exists = True, False
     if not inside:
-        problems.append(f"{text!r} leads out of the trial's folder; copy or link the file into it")
+        problems.append(f"{text!r} leads out of the trial's folder; copy the file into it")
     elif not exists:
         problems.append(f"there is no file {text!r} in the trial's folder")
     return folder / text if inside and exists else None
@@ -136,3 +137,9 @@ def joint_centers_file(folder: Path, settings: TrialToml, problems: list[str]) -
         problems.append(f"[joint_centers] file must end in {', '.join(POINT_READERS)}, got {settings.joint_centers!r}")
         return None
     return file_inside(folder, settings.joint_centers, problems)
+
+
+def png_files(folder: Path) -> list[Path]:
+    """Return the PNG images of a folder in the natural order of their names, without hidden files."""
+    files = [p for p in folder.iterdir() if p.suffix.lower() == ".png" and not p.name.startswith(".")]
+    return sorted(files, key=lambda p: natural_key(p.name))

@@ -1,8 +1,8 @@
 """Windows of motion with variety: drawn from the prepared file, varied, posed on random bodies; batched in PyTorch.
 
-An hour and a half of motion stands for all that people do, so every window is another one: another body, mirrored, faster or
-slower, larger or smaller movements, the legs of one clip under the arms of another, and every joint turned by a smooth
-random rotation. How joint centres follow from orientations is geometry, and holds for all of them.
+An hour and a half of motion stands for all that people do, so every window is another one: another body, mirrored,
+faster or slower, larger or smaller movements, the legs of one clip under the arms of another, and every joint turned
+by a smooth random rotation. How joint centres follow from orientations is geometry, and holds for all of them.
 """
 
 from collections.abc import Sequence

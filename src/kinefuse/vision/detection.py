@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from kinefuse.conventions import KEYPOINTS
-from kinefuse.errors import KinefuseError
+from kinefuse.errors import KinefuseError, NobodySeenError
 from kinefuse.formats.image_mapping import ImageMapping, map_image
 from kinefuse.formats.videos import probe_video, read_first_frame
 from kinefuse.recordings import Camera, Finding, Keypoints, Recording, View
@@ -160,7 +160,9 @@ def detect_recording(
     Raises
     ------
     KinefuseError
-        If a view has nothing to look at, a video cannot be read or fits no calibration, or nobody is in any view.
+        If a view has nothing to look at, or a video cannot be read or fits no calibration.
+    NobodySeenError
+        If nobody is in any view.
     MissingDependencyError
         If the detector is not installed.
     """
@@ -237,7 +239,7 @@ def _check_somebody(jobs: Sequence[_Job], seen: Sequence[_Seen], findings: list[
     empty = [job for job, s in zip(jobs, seen, strict=True) if not np.isfinite(s.detections.pixels).any()]
     if len(empty) == len(jobs):
         names = ", ".join(job.name for job in jobs)
-        raise KinefuseError(
+        raise NobodySeenError(
             f"Nobody was found in any video ({names}); check that they show the person, upright and large enough, or "
             "give keypoints of another detector in keypoints/."
         )

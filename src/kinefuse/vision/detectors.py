@@ -149,8 +149,8 @@ def choose_detector(name: str = "auto") -> str:
         return name
     if util.find_spec(MediapipeDetector.package) is None:
         raise MissingDependencyError(
-            'Detecting people in videos needs mediapipe: pip install "kinefuse[video]". Or say --detector rtmlib, which '
-            "downloads its weights once."
+            'Detecting people in videos needs mediapipe: pip install "kinefuse[video]". Or say --detector rtmlib, '
+            "which downloads its weights once."
         )
     return "mediapipe"
 

@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from kinefuse.errors import FormatError, KinefuseError
-from kinefuse.formats.camera_matching import natural_key
 from kinefuse.formats.image_mapping import ImageMapping, given_mapping, map_image
 from kinefuse.formats.openpose import MAX_FRAMES
+from kinefuse.formats.trial_files import png_files
 from kinefuse.formats.videos import import_cv2, iterate_frames
 from kinefuse.recordings import Camera, Finding, View
 
@@ -159,7 +159,7 @@ def smallest_number(view: View) -> int | None:
     """Return the smallest frame number of a view's PNG silhouettes; None if no numbers tell their frames."""
     if view.silhouettes is None or not view.silhouettes.is_dir():
         return None
-    return min(_numbered(_png_files(view.silhouettes)) or {}, default=None)
+    return min(_numbered(png_files(view.silhouettes)) or {}, default=None)
 
 
 def read_silhouettes(
@@ -252,7 +252,7 @@ def _silhouette_images(path: Path, first_number: int | None) -> Iterator[tuple[i
 
 def _frames_of(folder: Path, first_number: int | None) -> dict[int, Path]:
     """Return frame to PNG image of a folder."""
-    files = _png_files(folder)
+    files = png_files(folder)
     numbered = _numbered(files)
     if not numbered:
         return dict(enumerate(files))
@@ -263,12 +263,6 @@ def _frames_of(folder: Path, first_number: int | None) -> dict[int, Path]:
             f"frames from {first} on; number the images by frame."
         )
     return {number - first: numbered[number] for number in sorted(numbered)}
-
-
-def _png_files(folder: Path) -> list[Path]:
-    """Return the PNG images of a folder in the natural order of their names, without hidden files."""
-    files = [p for p in folder.iterdir() if p.suffix.lower() == ".png" and not p.name.startswith(".")]
-    return sorted(files, key=lambda p: natural_key(p.name))
 
 
 def _numbered(files: list[Path]) -> dict[int, Path] | None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from kinefuse.errors import KinefuseError
+from kinefuse.errors import KinefuseError, NobodySeenError
 from kinefuse.recordings import Camera, Finding, JointCenters, Recording, View
 from kinefuse.rotations import geodesic_angle
 from kinefuse.vision.association import choose_person
@@ -86,7 +86,9 @@ def measure_joint_centers(
     Raises
     ------
     KinefuseError
-        If fewer than two cameras see a person, or a frame rate is unknown.
+        If there are fewer than two views, or a frame rate is unknown.
+    NobodySeenError
+        If fewer than two cameras see a person.
     """
     recording, findings = _one_person(recording)
     used = [view for view in recording.views if view.keypoints is not None]
@@ -135,7 +137,7 @@ def _one_person(recording: Recording) -> tuple[Recording, list[Finding]]:
 
 
 def require_seen(views: Sequence[View]) -> None:
-    """Raise a `KinefuseError` unless the keypoints of at least two views show somebody."""
+    """Raise a `NobodySeenError` unless the keypoints of at least two views show somebody."""
     if len(views) < 2:
         raise KinefuseError(
             f"Measuring in 3-D needs keypoints of at least two calibrated cameras, got {len(views)}: add a camera with "
@@ -143,9 +145,9 @@ def require_seen(views: Sequence[View]) -> None:
         )
     seeing = [view.camera for view in views if view.keypoints is not None and (view.keypoints.confidence > 0).any()]
     if not seeing:
-        raise KinefuseError("No camera shows a person: check that the keypoint files belong to this trial.")
+        raise NobodySeenError("No camera shows a person: check that the keypoint files belong to this trial.")
     if len(seeing) < 2:
-        raise KinefuseError(
+        raise NobodySeenError(
             f"Only camera {seeing[0]} shows a person; measuring in 3-D needs at least two: check the others' keypoints."
         )
 
