@@ -349,6 +349,15 @@ def test_view_at_an_impossible_port(tmp_path: Path, capsys: Capture) -> None:
     assert "port" in refused(capsys, "view", tmp_path, "--port", "70000")
 
 
+def test_demo_in_place_of_a_trial_of_ones_own(tmp_path: Path, capsys: Capture) -> None:
+    trial = write_short_trial(tmp_path / "trial")
+    text = (trial / "trial.toml").read_text().replace('"demo"', '"anna"')
+    (trial / "trial.toml").write_text(text)
+    before = snapshot(tmp_path)
+    assert "is a trial, but not the demo's" in refused(capsys, "demo", "--out", tmp_path, "--overwrite")
+    assert snapshot(tmp_path) == before
+
+
 def test_demo_into_a_folder_that_is_no_demo(tmp_path: Path, capsys: Capture) -> None:
     draw_video(tmp_path / "trial" / "holiday.mp4", (64, 64), frames=2)
     before = snapshot(tmp_path)

@@ -147,6 +147,17 @@ def test_mounting_and_heading_are_found(seed: int, given_mounting: bool) -> None
     assert geodesic_angle(bones.R_world_segment, expected).mean() < limit
 
 
+def test_a_known_heading_is_no_way_out_of_an_unusual_mounting() -> None:
+    """A sensor turned by 90° about the vertical of an upright pelvis, in a frame that is known, is mounted so."""
+    time = np.arange(50) / 25.0
+    upright = np.broadcast_to(np.eye(3), (50, 22, 3, 3))
+    imu = replace(an_imu(time, "pelvis", None), R_world_ref=np.eye(3))
+    turns = SensorTurns((imu,), time, np.tile(yaw_matrix(np.pi / 2), (50, 1, 1, 1)), np.zeros((50, 1), np.uint8))
+    shown = replace(TRUTH.frames(slice(0, 50)), time=time, R_world_segment=upright)
+    told = bones_in_world(turns, shown, np.arange(50)).R_world_segment[:, IMU_SITES.index("pelvis")]
+    assert np.degrees(geodesic_angle(told, np.eye(3))).max() < 2.0
+
+
 def test_a_held_pose_tells_where_up_is_and_no_more() -> None:
     """A pose takes back half of the 10° by which cameras see a shank lean; a wrong turn about up is not believed."""
     time = np.arange(50) / 25.0

@@ -108,7 +108,9 @@ def test_points_alone_need_a_rate(tmp_path: Path) -> None:
     with pytest.raises(KinefuseError, match="no videos, and no 2-D points to bring"):
         import_pose2sim(source, tmp_path / "trial")
     add_points(source / "pose")
-    with pytest.raises(KinefuseError, match=r"neither a video nor frame_rate in Config\.toml"):
+    with pytest.raises(
+        KinefuseError, match=r"neither frame_rate in Config\.toml nor videos of one rate.*write frame_rate"
+    ):
         import_pose2sim(source, tmp_path / "trial")
     import_pose2sim(source, tmp_path / "stated", rate_hz=50.0)
     text = '[project]\nframe_rate = 60\nparticipant_height = [1.72]\nparticipant_mass = "auto"\n'
@@ -125,6 +127,9 @@ def test_later_synchronisation_leaves_the_start_of_videos_unknown(tmp_path: Path
     add_points(source / "pose-sync")
     assert "start is left unknown" in texts(import_pose2sim(source, tmp_path / "videos"))
     assert [view.start_s for view in views_of(tmp_path / "videos")] == [None, None]
+    (source / "Config.toml").write_text("[project]\nframe_rate = 'auto'\n")
+    import_pose2sim(source, tmp_path / "auto", detections="detections")
+    assert [(v.video, v.rate_hz) for v in views_of(tmp_path / "auto")] == [(None, 25.0)] * 2
     (source / "Config.toml").write_text("[project]\nframe_rate = 60\n")
     said = texts(import_pose2sim(source, tmp_path / "points", detections="detections"))
     assert "videos were left out" in said

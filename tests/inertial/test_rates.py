@@ -32,6 +32,17 @@ def test_across_a_gap_it_is_unknown() -> None:
     assert np.isfinite(np.delete(rate, 39, axis=0)).all()
 
 
+def test_orientations_at_half_the_rate_do() -> None:
+    """A file may hold accelerations at 100 Hz and an orientation in every second row."""
+    sparse = TURNED.copy()
+    sparse[1::2] = np.nan
+    time, rate = rate_from_orientation(TIME, sparse)
+    assert np.allclose(time, TIME[1:-1:2])
+    assert np.allclose(rate[:, 0], RATE)
+    once = np.where(np.arange(100)[:, None, None] == 3, TURNED, np.nan)
+    assert np.isnan(rate_from_orientation(TIME, once)[1]).all()
+
+
 def test_what_was_measured_comes_first() -> None:
     nothing, measured = np.full((100, 3), np.nan), np.tile(2 * RATE, (100, 1))
     assert has_rate(spinning(measured))

@@ -42,7 +42,13 @@ class SensorPrior:
     weight: float
 
 
-def first_guess(worn: WornSensors, R_world_segment: torch.Tensor, weight: torch.Tensor, prior: float) -> WornSensors:
+def first_guess(
+    worn: WornSensors,
+    R_world_segment: torch.Tensor,
+    weight: torch.Tensor,
+    prior: float,
+    loose: torch.Tensor | None = None,
+) -> WornSensors:
     """Return sensors with the constant mounting and heading that agree best with rotations of their segments.
 
     Parameters
@@ -51,6 +57,7 @@ def first_guess(worn: WornSensors, R_world_segment: torch.Tensor, weight: torch.
     R_world_segment : (T, N, 3, 3) of the segments that carry them, as points tell
     weight : (T, N) of each frame
     prior : how many times all frames together the expected mounting counts
+    loose : (N,) false where the heading is known to be 0; all are unknown if None
     """
     level = worn.R_level_sensor.transpose(-1, -2) * weight[..., None, None]
     # With the yaw ψ the sum of R_sensor_level R_level_world R_world_segment is cos ψ A + sin ψ B + C; the mounting is
@@ -58,7 +65,8 @@ def first_guess(worn: WornSensors, R_world_segment: torch.Tensor, weight: torch.
     quarter = yaw_parts()
     A, B, C = ((level @ part @ R_world_segment).sum(0) for part in quarter)
     C = C + prior * weight.sum(0)[:, None, None] * worn.R_segment_sensor.transpose(-1, -2)
-    yaw, spread = torch.zeros(len(worn.segment), dtype=torch.float64), torch.pi
+    yaw = torch.zeros(len(worn.segment), dtype=torch.float64)
+    spread = torch.pi * (torch.ones_like(yaw) if loose is None else loose.double())
     for _ in range(REFINEMENTS):
         tried = yaw + spread * torch.linspace(-1, 1, YAWS).double()[:, None]
         sums = tried.cos()[..., None, None] * A + tried.sin()[..., None, None] * B + C

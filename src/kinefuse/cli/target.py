@@ -6,6 +6,10 @@ from typing import Final
 
 from kinefuse.errors import KinefuseError
 from kinefuse.formats.results import check_target
+from kinefuse.formats.text_files import read_toml
+
+DEMO_ID: Final = "demo"
+"""Of the demo's subject."""
 
 INPUTS: Final = ("videos", "keypoints", "silhouettes", "imu", "reference")
 """Folders of a trial that hold what was recorded, or the truth."""
@@ -65,6 +69,9 @@ def check_demo_folder(out: Path, overwrite: bool) -> None:
     if out.is_dir() and any(out.iterdir()) and not overwrite:
         raise KinefuseError(f"{out}: holds files already; name another folder with --out, or ask for --overwrite.")
     trial.check_target(out / "trial", overwrite)
+    settings = out / "trial" / "trial.toml"
+    if settings.exists() and read_toml(settings).get("subject", {}).get("id") != DEMO_ID:
+        raise KinefuseError(f"{out / 'trial'}: is a trial, but not the demo's; name another folder with --out.")
     check_output(out / "result", out / "trial", overwrite)
 
 

@@ -88,16 +88,24 @@ def _aligned(turns: SensorTurns, shown: Motion, frames: np.ndarray, upright: Map
     sd = np.zeros(seen.shape[:2]) if shown.orientation_sd is None else shown.orientation_sd[:, segments]
     weight = np.isfinite(seen).all((2, 3)) * (turns.provenance[frames] != INFERRED) / (sd**2 + ROUGH_RAD**2)
     weight, seen = np.nan_to_num(weight), np.nan_to_num(seen)
-    R = turns.R_own_sensor @ np.swapaxes(_mountings(turns, seen, weight, frames, upright), -1, -2)
     loose = np.array([imu.R_world_ref is None for imu in turns.sensors])
+    R = turns.R_own_sensor @ np.swapaxes(_mountings(turns, seen, weight, frames, upright, loose), -1, -2)
     headings = _headings(seen, R[frames], weight, turns.time[frames], turns.time)
     return yaw_rotation(torch.as_tensor(headings * loose)).numpy() @ R
 
 
 def _mountings(
-    turns: SensorTurns, seen: np.ndarray, weight: np.ndarray, frames: np.ndarray, upright: Mapping[str, np.ndarray]
+    turns: SensorTurns,
+    seen: np.ndarray,
+    weight: np.ndarray,
+    frames: np.ndarray,
+    upright: Mapping[str, np.ndarray],
+    loose: np.ndarray,
 ) -> np.ndarray:
-    """Return mountings (N, 3, 3): those given, and else those that suit orientations `seen` (M, N, 3, 3)."""
+    """Return mountings (N, 3, 3): those given, and else those that suit orientations `seen` (M, N, 3, 3).
+
+    So do headings then, of sensors that are `loose` (N,).
+    """
     given = [None if imu.name in upright else imu.R_segment_sensor for imu in turns.sensors]
     worn = WornSensors(
         R_level_sensor=torch.as_tensor(turns.R_own_sensor[frames]),
@@ -107,7 +115,9 @@ def _mountings(
         heading=torch.zeros(len(given), 1, dtype=torch.float64),
         blend=torch.ones(len(frames), 1, dtype=torch.float64),
     )
-    found = first_guess(worn, torch.as_tensor(seen), worn.weight, PRIOR).R_segment_sensor.numpy()
+    found = first_guess(
+        worn, torch.as_tensor(seen), worn.weight, PRIOR, torch.as_tensor(loose)
+    ).R_segment_sensor.numpy()
     return np.stack([one if known is None else known for one, known in zip(found, given, strict=True)])
 
 

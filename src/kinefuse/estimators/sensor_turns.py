@@ -1,7 +1,7 @@
-"""How the sensors of a recording turned, on one grid: from the devices, or from their readings by VQF."""
+"""How the sensors of a recording turned, on one grid: from the devices, or from their readings by VQF, or from both."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -10,9 +10,10 @@ from kinefuse.body.certainty import LONGEST_BRIDGE_S
 from kinefuse.conventions import INFERRED, INTERPOLATED, MEASURED
 from kinefuse.errors import KinefuseError
 from kinefuse.inertial.orientation import FEWEST_SAMPLES, estimate_orientation
+from kinefuse.inertial.resampling import LONGEST_GAP_S
 from kinefuse.inertial.sampling import single_step
 from kinefuse.recordings import Imu
-from kinefuse.rotations import slerp_matrices
+from kinefuse.rotations import matrix_from_rotvec, slerp_matrices
 
 WORLD_FROM_REF: Final = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
 """A device's global frame (Z up) in a world of its own heading (Y up)."""
@@ -56,15 +57,19 @@ def turns_of(sensors: Sequence[Imu], time: np.ndarray, estimator: str) -> Sensor
     KinefuseError
         If one of them has neither two orientations, nor two samples of specific force and angular rate.
     """
-    R, provenance = zip(*(_on_grid(imu, time, estimator) for imu in sensors), strict=True)
-    return SensorTurns(tuple(sensors), time, np.stack(R, axis=1), np.stack(provenance, axis=1))
+    used = [imu if _tells_orientation(imu) else replace(imu, R_ref_sensor=None, R_world_ref=None) for imu in sensors]
+    R, provenance = zip(*(_on_grid(imu, time, estimator) for imu in used), strict=True)
+    return SensorTurns(tuple(used), time, np.stack(R, axis=1), np.stack(provenance, axis=1))
+
+
+def _tells_orientation(imu: Imu) -> bool:
+    """Return whether a device told its orientation; else it has no global frame whose heading could be known."""
+    return imu.R_ref_sensor is not None and np.isfinite(imu.R_ref_sensor).all((1, 2)).sum() >= FEWEST_SAMPLES
 
 
 def _on_grid(imu: Imu, time: np.ndarray, estimator: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the orientations (T, 3, 3) of a sensor in a world with Y up, and their provenance (T,)."""
-    R = imu.R_ref_sensor
-    if R is None or np.isfinite(R).all((1, 2)).sum() < FEWEST_SAMPLES:
-        R = estimate_orientation(imu)
+    R = estimate_orientation(imu) if imu.R_ref_sensor is None else _without_gaps(imu, imu.R_ref_sensor)
     known = np.isfinite(R).all((1, 2))
     if known.sum() < FEWEST_SAMPLES:
         raise KinefuseError(
@@ -74,6 +79,32 @@ def _on_grid(imu: Imu, time: np.ndarray, estimator: str) -> tuple[np.ndarray, np
     read, world = imu.time[known], WORLD_FROM_REF if imu.R_world_ref is None else imu.R_world_ref
     turned = world @ slerp_matrices(read, R[known], np.clip(time, read[0], read[-1]))
     return turned, _provenance(read, time)
+
+
+def _without_gaps(imu: Imu, told: np.ndarray) -> np.ndarray:
+    """Return a device's orientations (T, 3, 3), between those that it told by what its gyroscope read meanwhile.
+
+    Some devices store an orientation now and then, or stop doing so. In gaps of more than 0.1 s with readings, VQF
+    tells the orientation, turned about the vertical so that it agrees with the device before and after.
+    """
+    known = np.isfinite(told).all((1, 2))
+    read = np.isfinite(imu.specific_force).all(1) & np.isfinite(imu.angular_rate).all(1)
+    before = np.concatenate([[-np.inf], imu.time[known]])[np.cumsum(known)]
+    after = np.concatenate([imu.time[known], [np.inf]])[np.cumsum(known) - known]
+    lacking = read & ~known & (after - before > LONGEST_GAP_S)
+    if not lacking.any() or not (read & known).any():
+        return told
+    own = estimate_orientation(imu)
+    both = known & np.isfinite(own).all((1, 2))
+    lacking &= np.isfinite(own).all((1, 2))
+    if not both.any() or not lacking.any():
+        return told
+    turn = told[both] @ np.swapaxes(own[both], 1, 2)
+    heading = np.unwrap(np.arctan2(turn[:, 1, 0] - turn[:, 0, 1], turn[:, 0, 0] + turn[:, 1, 1]))
+    about_up = np.interp(imu.time[lacking], imu.time[both], heading)[:, None] * np.array([0.0, 0.0, 1.0])
+    filled = told.copy()
+    filled[lacking] = matrix_from_rotvec(about_up) @ own[lacking]
+    return filled
 
 
 def _provenance(read: np.ndarray, time: np.ndarray) -> np.ndarray:

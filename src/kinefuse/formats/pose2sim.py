@@ -239,7 +239,9 @@ def _matches(source: _Source, files: list[str], what: str) -> dict[str, str]:
 def _view_of_video(source: _Source, path: Path, name: str) -> View:
     camera = next(camera for camera in source.cameras if camera.name == name)
     video = probe_video(path, count=False)
-    rate = video.rate_hz or _rate_without_video(source)
+    rate = video.rate_hz or _stated_rate(source)
+    if rate is None:
+        raise KinefuseError(f"{path}: does not tell its frame rate; write frame_rate into [project] of Config.toml.")
     start = None if source.synchronised_later else 0.0
     view = View(camera=name, rate_hz=rate, start_s=start, video=path)
     try:
@@ -268,20 +270,29 @@ def _with_points(source: _Source, views: dict[str, View], folders: dict[str, Pat
     result = dict(views)
     for stem, name in matches.items():
         keypoints = read_openpose_folder(folders[stem], layout, first)
-        view = views.get(name) or View(camera=name, rate_hz=_rate_without_video(source), start_s=0.0)
+        view = views.get(name) or View(camera=name, rate_hz=_rate_of_points(source), start_s=0.0)
         result[name] = replace(view, keypoints=keypoints)
     text = f"2-D points ({kind}, layout {layout or 'unknown: nobody was seen'}) were brought for {', '.join(result)}."
     source.say("info", "trial", text)
     return result
 
 
-def _rate_without_video(source: _Source) -> float:
-    rate = source.rate_hz or _positive(_setting(source.config, "project", "frame_rate"))
+def _rate_of_points(source: _Source) -> float:
+    """Return the rate of points that come without their video: stated, or that of the videos, if they have one."""
+    rates = {
+        round(rate, 3): rate for path in source.videos.values() if (rate := probe_video(path, count=False).rate_hz)
+    }
+    rate = _stated_rate(source) or (rates.popitem()[1] if len(rates) == 1 else None)
     if rate is None:
         raise KinefuseError(
-            f"{source.folder}: neither a video nor frame_rate in Config.toml tells the frame rate; state it as rate_hz."
+            f"{source.folder}: neither frame_rate in Config.toml nor videos of one rate tell the frame rate of the 2-D "
+            "points; write frame_rate into [project] of Config.toml."
         )
     return rate
+
+
+def _stated_rate(source: _Source) -> float | None:
+    return source.rate_hz or _positive(_setting(source.config, "project", "frame_rate"))
 
 
 def _layout(source: _Source, folders: list[Path]) -> str | None:
