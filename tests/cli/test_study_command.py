@@ -1,5 +1,6 @@
 """``kinefuse study``: from motion to tables, and what users get wrong."""
 
+import importlib.util
 import json
 from pathlib import Path
 
@@ -36,6 +37,16 @@ def test_quick_on_a_tiny_file_and_again(motion: Path, tmp_path: Path, capsys: Ca
     assert main(command) == 0
     assert {path: path.stat().st_mtime_ns for path in cells} == before
     assert "written to" in capsys.readouterr().out
+
+
+def test_without_the_package_of_the_tests_nothing_is_begun(
+    motion: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "pingouin" else real(name, *a))
+    out = tmp_path / "out"
+    assert "kinefuse[study]" in refused(capsys, "study", "quick", motion, "--out", out, *FEW)
+    assert not out.exists()
 
 
 def test_presets_that_take_the_method_apart_run_only_if_named() -> None:

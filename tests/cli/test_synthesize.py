@@ -1,14 +1,16 @@
 """``kinefuse synthesize``: trials with truth that ``kinefuse run`` understands."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from cli_samples import refused, snapshot
-from evaluation_examples import swinging, write_example
+from evaluation_examples import a_clip, swinging, write_example
 
 from kinefuse.cli import main
+from kinefuse.evaluation.trials import folders_of
 from kinefuse.formats.netcdf import read_motion, write_motion
 from kinefuse.formats.trial import read_trial
 
@@ -81,6 +83,13 @@ def test_the_same_seed_writes_the_same_trials(prepared: Path, tmp_path: Path) ->
     points = "anna/clip_0/joint_centers.trc"
     assert a[points] == b[points] != c[points]
     assert a["anna/clip_0/imu/pelvis.csv"] == b["anna/clip_0/imu/pelvis.csv"]
+
+
+def test_every_clip_gets_a_folder_of_its_own(tmp_path: Path) -> None:
+    clips = [replace(a_clip(), name=name) for name in ("walk.bvh", "walk.c3d", "walk_2.bvh", "walk_2.c3d")]
+    names = [folder.name for folder in folders_of(tmp_path, clips)]
+    assert names[:2] == ["walk", "walk_2"]
+    assert len(set(names)) == 4
 
 
 def test_nothing_is_replaced_unasked(prepared: Path, tmp_path: Path, capsys: Capture) -> None:

@@ -209,6 +209,22 @@ def test_a_clip_that_one_cannot_use_counts_for_nobody(monkeypatch: pytest.Monkey
         evaluate([without], [Conditions()], ["told"], 1, silent)
 
 
+def test_a_trial_that_nothing_can_be_measured_of_is_left_out_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = a_clip()
+    tell(monkeypatch, "told", clip.truth)
+    trial = replace(clip, name="blind", recording=Recording(imus=make_recording(clip, Conditions()).imus))
+
+    def blind(recording: Recording) -> Recording:
+        raise KinefuseError("The cameras do not agree.")
+
+    monkeypatch.setattr("kinefuse.evaluation.judging.measured", blind)
+    scores, failures = evaluate([clip, trial], [Conditions()], ["told"], 1, silent)
+    assert {score.clip for score in scores} == {"swing 0"}
+    assert [(f.clip, f.estimator, f.reason) for f in failures] == [
+        ("blind", "the recording", "The cameras do not agree.")
+    ]
+
+
 def test_a_recorded_trial_is_judged_as_it_is() -> None:
     clip = a_clip()
     recording = make_recording(clip, Conditions(noise="clean"))

@@ -88,6 +88,20 @@ def test_long_clips_are_cut_to_their_middle() -> None:
     assert middle(clip, 10.0) is clip
 
 
+def test_what_is_cut_of_long_clips_is_told(tmp_path: Path) -> None:
+    write_prepared(
+        tmp_path / "motion.npz",
+        [
+            prepare(swinging(frames=frames), subject="anna", clip=name, split="test", activity="sport")
+            for name, frames in (("long", 1501), ("short", 101))
+        ],
+    )
+    clips, findings = load_clips([tmp_path / "motion.npz"], Choice(per_subject=9), silent)
+    assert sorted(round(float(np.ptp(clip.truth.time))) for clip in clips) == [2, 20]
+    (told,) = findings
+    assert "Of 1 of 2 clips the middle 20 s are taken, 0.4 of 0.5 minutes" in told.text
+
+
 def test_parts_of_a_clip_get_names_of_their_own() -> None:
     names = [clip.name for clip in with_unique_names([a_clip(), a_clip(), a_clip(subject="ben")])]
     assert names == ["swing 0", "swing 0 part 2", "swing 0"]

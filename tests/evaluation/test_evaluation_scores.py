@@ -48,6 +48,13 @@ def test_clips_are_weighted_by_frames_and_people_count_equally() -> None:
     assert (hip["joint"], hip["frames"], hip["angle_rmse_deg"]) == ("hip", 21, 1.0)
 
 
+def test_a_mean_of_aligned_and_not_aligned_clips_is_called_both() -> None:
+    one, two = a_score("anna", 2.0), a_score("ben", 3.0)
+    assert mean_rows([one, two])[0]["aligned"] == "none"
+    free = replace(two, aligned="heading")
+    assert {mean_rows(order)[0]["aligned"] for order in ([one, free], [free, one])} == {"heading and none"}
+
+
 def test_what_is_unknown_is_left_out_and_never_zero() -> None:
     whole, _ = mean_rows([a_score("anna", None), a_score("ben", 4.0)])
     assert whole["angle_rmse_deg"] == 4.0

@@ -52,6 +52,7 @@ def test_frames_near_the_singular_position_are_left_out_of_ranges() -> None:
     angles[5, COORDINATE_INDEX["arm_flex_r"]] = np.deg2rad(170.0)
     ranges = {movement.key: sides for movement, sides in motion_ranges(replace(motion, angles=angles))}
     assert ranges["arm_flex"]["r"][1] < 30.0
+    assert ranges["arm_add"]["r"][0] == pytest.approx(-88.0)  # the middle angle can be read there
 
 
 def test_ranges_that_were_not_measured_are_called_so() -> None:

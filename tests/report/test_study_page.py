@@ -56,6 +56,13 @@ def test_it_opens_with_conclusions_and_numbers(page: Path) -> None:
     assert "numpy 1.26" in body
 
 
+def test_a_network_of_ones_own_is_among_its_rivals() -> None:
+    mine = "fusionnet=mine.safetensors"
+    found = study({mine: 2.0, "fusionnet": 4.0, "fusion-optimisation": 3.5})
+    (told,) = [c for c in conclusions(Results(found), SETTINGS, []) if c.heading.startswith("With points and sensors")]
+    assert "mine" in told.heading
+
+
 def test_repetitions_are_those_that_there_are(cells: list[Cell]) -> None:
     one = next(c for c in cells if c.estimator == "imunet")
     fewer = replace(one, window="z", **{name: getattr(one, name)[:1] for name in REPEATED})

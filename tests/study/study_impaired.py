@@ -24,7 +24,10 @@ def true_ranges() -> np.ndarray:
 
 
 def some_changes(estimator: str, share: float, repetitions: int = 2) -> list[Scored]:
-    """Results of an estimator that sees ranges `share` as large as they are; repetitions differ by ±2°."""
+    """Results of an estimator that sees ranges `share` as large as they are; repetitions differ by ±2°.
+
+    With a negative share larger ranges are seen smaller, from 150° downwards.
+    """
     results = []
     for (p, e, k), _ in np.ndenumerate(np.zeros((len(PEOPLE), len(EXERCISES), 2))):
         for repetition in range(repetitions):
@@ -36,8 +39,9 @@ def some_changes(estimator: str, share: float, repetitions: int = 2) -> list[Sco
                 subject=PEOPLE[p],
                 activity=EXERCISES[e] + INCORRECT * k,
             )
-            rom_error = np.repeat((share - 1.0) * true[None], 3, axis=0)
-            results.append(scored(replace(made, coordinate_range=true, coordinate_rom_error=rom_error)))
+            seen = share * true + np.deg2rad(150.0) * (share < 0)
+            ramp = np.linspace(0.0, 1.0, len(made.time))[:, None]
+            results.append(scored(replace(made, truth=ramp * true, estimate=ramp * seen)))
     return results
 
 

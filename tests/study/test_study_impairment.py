@@ -38,6 +38,18 @@ def test_repetitions_are_averaged_and_pairs_are_people_and_exercises() -> None:
     assert changes.error == pytest.approx(np.rad2deg(0.1), rel=0.1)
 
 
+def test_frames_in_which_the_estimate_cannot_be_read_count_for_neither_range() -> None:
+    """Nothing of the truth's movement in frames that are not compared may be taken for what an estimator saw."""
+    results = [
+        replace(r, truth=np.where(hidden, np.nan, r.truth), estimate=np.where(hidden, np.nan, 0.0 * r.estimate))
+        for r in some_changes("a", 1.0)
+        for hidden in [np.arange(len(r.truth))[:, None] >= 25]
+    ]
+    changes, whole = changes_of(results), changes_of(some_changes("a", 1.0))
+    assert np.allclose(changes.estimate, 0.0)
+    assert np.allclose(changes.truth, whole.truth * 24 / 49)
+
+
 def test_a_pair_without_one_kind_is_left_out() -> None:
     results = [r for r in some_changes("videonet", 1.0) if not (r.subject == "s2" and r.activity == "lunge")]
     changes = changes_of(results)
@@ -82,7 +94,7 @@ def test_a_claim_without_truth_is_counted() -> None:
     claimed = [
         replace(
             r,
-            coordinates={**r.coordinates, "rom_error": r.coordinates["rom_error"] + 1.0 * ("incorrect" in r.activity)},
+            estimate=r.estimate + np.linspace(0, 1, len(r.estimate))[:, None] * ("incorrect" in r.activity),
         )
         for r in results
     ]
@@ -112,9 +124,9 @@ def test_unknown_coordinates_stay_unknown() -> None:
     hidden = COLUMNS[knee()]
     results = []
     for r in some_changes("a", 1.0):
-        holed = r.coordinates["rom_error"].copy()
-        holed[hidden] = np.nan
-        results.append(replace(r, coordinates={**r.coordinates, "rom_error": holed}))
+        holed = r.estimate.copy()
+        holed[:, hidden] = np.nan
+        results.append(replace(r, estimate=holed))
     changes = {"a": changes_of(results)}
     row: dict[str, Any] = dict(coordinate_rows(changes)[knee()])
     assert row["coordinate"] == "knee_angle_r"

@@ -179,6 +179,40 @@ def test_more_repetitions_are_added_to_those_that_are_there(
                 np.testing.assert_array_equal(getattr(a, name), getattr(b, name))
 
 
+def test_a_fault_of_ours_keeps_the_repetitions_that_are_there(
+    tmp_path: Path, clips: list[Clip], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = study(tmp_path, ("imunet",), repetitions=1, settings=SETTINGS[:1])
+    (before,) = run_study(asked, clips[:1], 1, silent)
+
+    class Broken:
+        def estimate(self, recording: Recording) -> Motion:
+            raise MemoryError
+
+    monkeypatch.setattr(module, "estimator_called", lambda _: Broken())
+    (kept,) = run_study(replace(asked, repetitions=3), clips[:1], 1, silent)
+    assert not kept.failure
+    np.testing.assert_array_equal(kept.geodesic, before.geodesic)
+    monkeypatch.undo()
+    (grown,) = run_study(replace(asked, repetitions=3), clips[:1], 1, silent)
+    assert grown.repetitions == 3
+
+
+def test_what_no_recording_can_be_made_of_fails_by_itself(
+    tmp_path: Path, clips: list[Clip], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = module._recordings
+
+    def sometimes(maker: object, *others: object) -> dict[str, Recording]:
+        if maker.clip.name == clips[0].name:  # type: ignore[attr-defined]
+            raise KinefuseError("No points can be placed.")
+        return real(maker, *others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "_recordings", sometimes)
+    cells = run_study(study(tmp_path, ("mean-pose",), settings=SETTINGS[:1]), clips, 1, silent)
+    assert [cell.failure for cell in cells] == ["No points can be placed.", ""]
+
+
 def test_a_cell_that_changes_meanwhile_is_told(
     tmp_path: Path, clips: list[Clip], monkeypatch: pytest.MonkeyPatch
 ) -> None:

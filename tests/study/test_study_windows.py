@@ -93,6 +93,12 @@ def test_another_body_does_not_go_on(clips: list[Clip]) -> None:
     assert window.truth.time[-1] == pytest.approx(3.0)
 
 
+def test_motion_of_a_body_that_is_not_ours_is_refused_before_any_work(clips: list[Clip]) -> None:
+    other = replace(clips[0], truth=replace(clips[0].truth, shape=np.zeros(0), body_name="demo person"))
+    with pytest.raises(KinefuseError, match=f"Clip {other.name} of .* is of the body 'demo person'"):
+        choose_windows([*clips[1:], other], 5, seed=0)
+
+
 def test_nothing_long_enough_is_told() -> None:
     with pytest.raises(KinefuseError, match="none of the 1 clips is long enough"):
         choose_windows([clip("anna", "walking", "w", 1.0)], 5, seed=0)

@@ -31,6 +31,23 @@ def test_a_folder_is_a_person(tmp_path: Path) -> None:
     assert found(tmp_path / "anna" / "a.bvh") == {"anna": [("bvh", "a.bvh")]}
 
 
+def test_folders_of_one_name_in_several_places_are_several_people(tmp_path: Path) -> None:
+    for name in ("anna/session1/a.bvh", "ben/session1/a.bvh", "x/mocap/b.bvh", "y/mocap/b.bvh", "day2/16_04.bvh"):
+        touch(tmp_path / name)
+    touch(tmp_path / "anna" / "16_03.bvh")
+    people, findings = find_people([tmp_path / name for name in ("anna", "ben", "day2")])
+    clips = {person.subject: [clip.clip for clip in person.clips] for person in people}
+    assert clips == {"anna/session1": ["a.bvh"], "ben/session1": ["a.bvh"], "cmu_016": ["16_03.bvh", "16_04.bvh"]}
+    (told,) = findings
+    assert told.level == "warning"
+    assert "Several places hold a session1" in told.text
+    files, _ = find_people([tmp_path / "x" / "mocap" / "b.bvh", tmp_path / "y" / "mocap" / "b.bvh"])
+    assert [person.subject for person in files] == ["x/mocap", "y/mocap"]
+    again, findings = find_people([tmp_path / "anna" / "session1", tmp_path / "anna" / "session1" / "a.bvh"])
+    assert [person.subject for person in again] == ["session1"]
+    assert not findings
+
+
 def test_databases_say_who_it_is(tmp_path: Path) -> None:
     for name in ("all/16_03.bvh", "all/16_04_p2.bvh", "all/135_01.bvh", "all/HDM_bd_jump.bvh", "all/my_walk.bvh"):
         touch(tmp_path / name)

@@ -61,6 +61,10 @@ def test_a_bad_fit_and_gaps_spoil_the_clip(sound: Motion) -> None:
     worst = np.full((len(sound.time), 1), 0.002)
     worst[:30] = 0.2
     assert "worst 2 %" in verdict_on(sound, worst)[1]
+    unmeasured = np.full((len(sound.time), 1), 0.03)
+    unmeasured[50:53] = np.nan  # a short gap, which is bridged
+    assert "misfit: the points lie 30 mm" in verdict_on(sound, unmeasured)[1]
+    assert "no point was measured" in verdict_on(sound, np.full((1, 1), np.nan))[1]
     gap = sound.R_world_segment.copy()
     gap[10] = np.nan
     assert "no points" in verdict_on(replace(sound, R_world_segment=gap))[1]

@@ -1,6 +1,7 @@
 """Whole runs of tiny networks: they learn, go on after being killed, and tell what stands in their way."""
 
 import errno
+import shutil
 import signal
 import subprocess
 import sys
@@ -130,6 +131,16 @@ def test_stopped_and_resumed_is_the_same_run(trained: Path, motion_file: Path, t
     assert same_weights(trained, tmp_path / "run")
     assert log.with_name("metrics_1.csv").read_text() == logged
     assert log.read_text().splitlines()[-1] == (trained / "log" / "metrics.csv").read_text().splitlines()[-1]
+
+
+def test_other_data_and_other_variety_are_another_training(trained: Path, motion_file: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained, tmp_path / "run")
+    config = tiny_run("videonet", tmp_path / "run", 20, validate_every=5)
+    other = tmp_path / "other.npz"
+    other.write_bytes(motion_file.read_bytes() + b" ")
+    assert "another training (data" in refused(config, other, resume=True)
+    plain = replace(config, variety=replace(config.variety, yaw=not config.variety.yaw))
+    assert "another training (variation" in refused(plain, motion_file, resume=True)
 
 
 @pytest.mark.parametrize("network", ["imunet", "fusionnet"])

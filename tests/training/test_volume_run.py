@@ -67,6 +67,22 @@ def test_what_was_rendered_is_used_again_and_its_size_is_checked(motion: Path, t
         train_deepfuse(other, motion, overwrite=True)
 
 
+def test_what_was_rendered_of_other_motion_is_not_learned_from(motion: Path, tmp_path: Path) -> None:
+    config = volume_run(run_preset("deepfuse", "tiny", tmp_path / "a", steps=1, progress=False), frames=32)
+    train_deepfuse(config, motion)
+    other = tmp_path / "other.npz"
+    other.write_bytes(motion.read_bytes() + b" ")
+    with pytest.raises(KinefuseError, match=r"was rendered of other motion.*--rendered"):
+        train_deepfuse(config, other, overwrite=True)
+    labels = config.rendered / "train" / "labels.npz"
+    before = labels.stat().st_mtime_ns
+    (config.rendered / "train.npz").unlink()
+    train_deepfuse(config, motion, overwrite=True)
+    assert labels.stat().st_mtime_ns > before
+    with pytest.raises(KinefuseError, match="kinefuse prepare"):
+        train_deepfuse(config, tmp_path / "lost.npz", overwrite=True)
+
+
 def test_resumed_it_ends_as_if_never_left(motion: Path, tmp_path: Path) -> None:
     whole = train_deepfuse(tiny(motion, tmp_path / "whole", steps=6), motion)
     # The rate depends on how many steps there are in all, so the first part is a run that was stopped.

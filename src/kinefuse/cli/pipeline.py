@@ -352,6 +352,8 @@ def _write(
         truth=compared,
     )
     told = {key: value for key, value in quality.items() if key not in {"motion", "truth"}}  # the report has its own
-    page = render_report(motion, told, recording=seen, body=body, truth=truth if compared else None)
+    page = render_report(
+        motion, told, recording=seen, body=body, truth=truth if compared else None, align_heading=no_place
+    )
     refined = prepared.recording.cameras if "refinement" in prepared.measured else ()
     write_result(out, motion, quality, overwrite=overwrite, report=page, cameras=refined)

@@ -56,6 +56,7 @@ def study(
     from kinefuse.study.run import Study, run_study
     from kinefuse.study.windows import choose_windows
 
+    _require_statistics()
     plan = preset_called(preset)
     names, left_out = _estimators(estimator)
     asked = Study(
@@ -81,6 +82,16 @@ def study(
 
 
 EVERY_CLIP: Final = 10**6
+
+
+def _require_statistics() -> None:
+    """Refuse to begin what would end, hours later, for want of a package."""
+    from importlib.util import find_spec
+
+    from kinefuse.errors import MissingDependencyError
+
+    if find_spec("pingouin") is None:
+        raise MissingDependencyError('The tests of the study need pingouin: pip install "kinefuse[study]".')
 
 
 def _estimators(asked: Sequence[str] | None) -> tuple[tuple[str, ...], list[str]]:

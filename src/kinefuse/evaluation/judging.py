@@ -112,7 +112,11 @@ def _results(work: Sequence[Job], jobs: int) -> Iterator[tuple[list[ClipScore], 
 def judge(job: Job) -> tuple[list[ClipScore], list[Failure]]:
     """Return the errors of each estimator on one recording, or why one could not use it."""
     with TemporaryDirectory(prefix="kinefuse-mattes-") as folder:
-        recording, span = _recorded(job, Path(folder))
+        try:
+            recording, span = _recorded(job, Path(folder))
+        except KinefuseError as problem:
+            clip = job.clip
+            return [], [Failure(clip.subject, clip.name, _noise(job.conditions), "the recording", str(problem))]
         return _judged(job, recording, span)
 
 

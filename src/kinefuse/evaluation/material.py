@@ -117,7 +117,21 @@ def load_clips(paths: Sequence[Path], choice: Choice, progress: Progress) -> tup
         clips += sample(loaded, choice.per_subject, choice.seed)
     if not clips:
         raise KinefuseError("Expected at least one file or folder of motion, got none; name one.")
-    return [middle(clip, LONGEST_S) for clip in with_unique_names(clips)], findings
+    cut = [middle(clip, LONGEST_S) for clip in with_unique_names(clips)]
+    return cut, [*findings, *_told_cut(clips, cut)]
+
+
+def _told_cut(whole: Sequence[Clip], cut: Sequence[Clip]) -> list[Finding]:
+    """Say how much of the motion is left out because clips are long."""
+    lengths = [[float(np.ptp(clip.truth.time)) for clip in clips] for clips in (whole, cut)]
+    shorter = sum(after < before - 1e-6 for before, after in zip(*lengths, strict=True))
+    if not shorter:
+        return []
+    text = (
+        f"Of {shorter} of {len(whole)} clips the middle {LONGEST_S:g} s are taken, {sum(lengths[1]) / 60:.1f} of "
+        f"{sum(lengths[0]) / 60:.1f} minutes in all; cut long ones into several to use more of them."
+    )
+    return [Finding("info", "clips", text)]
 
 
 def _sorted_by_kind(paths: Sequence[Path]) -> tuple[list[Path], list[Path], list[Path]]:
@@ -199,7 +213,7 @@ def read_trial_with_truth(folder: Path) -> Clip:
 
     if not (folder / TRUTH).is_file():
         raise KinefuseError(f"{folder}: this trial has no truth to compare with; expected {TRUTH} in it.")
-    recording, truth = read_trial(folder), read_motion(folder / TRUTH)
+    recording, truth = read_trial(folder), _with_our_shape(read_motion(folder / TRUTH))
     name = folder.resolve().name
     return Clip(subject=recording.subject.id or name, name=name, activity="", truth=truth, recording=recording)
 
@@ -217,9 +231,23 @@ def _from_motion_files(
 
 
 def _from_captured(found: "CapturedClip") -> Clip:
-    """Without the bone lengths among the shape's components: the motion's rest positions have them."""
-    truth = replace(found.motion, shape=found.motion.shape[: load_anny().n_shape])
+    """Bone lengths among the shape's components are left out: the motion's rest positions have them."""
+    truth = _with_our_shape(found.motion)
     return Clip(subject=found.subject, name=found.clip, activity=activity_of(found.subject, found.clip), truth=truth)
+
+
+def _with_our_shape(motion: Motion) -> Motion:
+    return replace(motion, shape=motion.shape[: load_anny().n_shape])
+
+
+def require_our_body(clip: Clip) -> None:
+    """Raise a `KinefuseError` if a clip's motion is of a body on which no points and sensors can be placed."""
+    body = load_anny()
+    if len(clip.truth.shape) != body.n_shape:
+        raise KinefuseError(
+            f"Clip {clip.name} of {clip.subject} is of the body {clip.truth.body_name!r}, and recordings are made of "
+            f"motion on the body {body.name!r} only; give motion capture, which is brought to it."
+        )
 
 
 def require_whole(clip: Clip) -> None:

@@ -119,7 +119,7 @@ def _labels(scores: Sequence[ClipScore]) -> Row:
         "noise": first.noise,
         "level_mm": first.level_mm,
         "point_error_mm": sum(error * count for error, count in errors) / frames if frames else None,
-        "aligned": first.aligned,
+        "aligned": " and ".join(sorted({score.aligned for score in scores})),
     }
 
 

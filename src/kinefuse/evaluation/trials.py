@@ -1,9 +1,9 @@
 """Trials on disk, made from true motions, with the truth beside them."""
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import chain, count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -38,13 +38,12 @@ def folders_of(out: Path, clips: Sequence[Clip]) -> list[Path]:
 
     A number is added where two clips would share one.
     """
-    seen: Counter[Path] = Counter()
-    folders = []
+    folders: list[Path] = []
     for clip in clips:
         stem = re.sub(r"\.(bvh|amc|c3d|trc|npz|nc)\b", "", clip.name, flags=re.IGNORECASE)
         folder = out / _plain(clip.subject) / _plain(stem)
-        seen[folder] += 1
-        folders.append(folder if seen[folder] == 1 else folder.with_name(f"{folder.name}_{seen[folder]}"))
+        numbered = (folder.with_name(f"{folder.name}_{number}") for number in count(2))
+        folders.append(next(free for free in chain([folder], numbered) if free not in folders))
     return folders
 
 

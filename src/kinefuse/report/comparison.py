@@ -13,19 +13,24 @@ from kinefuse.report.wording import GROUPS, Movement
 COLUMNS: Final = {"l": "left", "r": "right", "c": "middle"}
 
 
-def comparison_of(motion: Motion, truth: Motion) -> dict[str, Any]:
+def comparison_of(motion: Motion, truth: Motion, align_heading: bool = False) -> dict[str, Any]:
     """Return the errors of `motion` against `truth` as `tables.comparison_section` shows them.
 
     The pelvis has the coordinates of files here (Z-X-Y), which are what is compared everywhere.
+
+    Parameters
+    ----------
+    motion, truth
+    align_heading : as in `compare_motions`, for a motion of unknown heading and place
 
     Raises
     ------
     KinefuseError
         If the two do not overlap in time.
     """
-    comparison = compare_motions(motion, truth)
+    comparison = compare_motions(motion, truth, align_heading)
     rows = [row for _, movements in GROUPS for m in movements if (row := _row(m, comparison)) is not None]
-    return {"rows": rows, "summary": _summary(comparison), "notes": _notes(comparison, len(motion.time))}
+    return {"rows": rows, "summary": _summary(comparison), "notes": _notes(comparison, len(motion.time), align_heading)}
 
 
 def _row(movement: Movement, comparison: Comparison) -> dict[str, Any] | None:
@@ -55,8 +60,10 @@ def _shown(value: object, digits: int, unit: str) -> str:
     return number(value, digits, unit) if value is not None else UNKNOWN
 
 
-def _notes(comparison: Comparison, frames: int) -> list[str]:
+def _notes(comparison: Comparison, frames: int, aligned: bool) -> list[str]:
     notes = []
+    if aligned:
+        notes.append("Sensors alone tell neither heading nor place, so one of each was taken from the reference.")
     if comparison.frames < frames:
         notes.append(f"The reference covers {comparison.frames} of {frames} frames; only these are compared.")
     singular = int(comparison.coordinate_singular.sum())

@@ -32,6 +32,7 @@ def write_report(
     recording: Recording | None = None,
     body: BodyModel | None = None,
     truth: Motion | None = None,
+    align_heading: bool = False,
 ) -> None:
     """Write ``report.html``: one file that needs no network and opens on a phone, a desktop and in print.
 
@@ -51,13 +52,15 @@ def write_report(
         The body of `motion`, for its surface and its points; without it the replay shows a skeleton.
     truth
         A reference motion, drawn with the curves and compared in a table.
+    align_heading
+        Take one heading and one place from it for the table, for a motion that has none of its own.
 
     Raises
     ------
     KinefuseError
         If the file cannot be written.
     """
-    page = render_report(motion, quality, recording=recording, body=body, truth=truth)
+    page = render_report(motion, quality, recording=recording, body=body, truth=truth, align_heading=align_heading)
     try:
         Path(path).write_text(page, encoding="utf-8")
     except OSError as error:
@@ -73,6 +76,7 @@ def render_report(
     recording: Recording | None = None,
     body: BodyModel | None = None,
     truth: Motion | None = None,
+    align_heading: bool = False,
 ) -> str:
     """Return the page that `write_report` writes; the parameters are the same."""
     sections = {
@@ -81,7 +85,7 @@ def render_report(
         "angles": curves_section(motion, truth),
         "overlay": overlay_section(motion, recording, body),
         "ranges": ranges_section(motion),
-        "comparison": _comparison(motion, truth) if truth is not None else "",
+        "comparison": _comparison(motion, truth, align_heading) if truth is not None else "",
         "made": made_section(motion, quality),
     }
     present = {key: body_html for key, body_html in sections.items() if body_html}
@@ -91,10 +95,10 @@ def render_report(
     return _document(subject, content, data)
 
 
-def _comparison(motion: Motion, truth: Motion) -> str:
+def _comparison(motion: Motion, truth: Motion, align_heading: bool) -> str:
     """Return the comparison, or the sentence why there is none: the rest of the report is worth having without it."""
     try:
-        return comparison_section(comparison_of(motion, truth))
+        return comparison_section(comparison_of(motion, truth, align_heading))
     except KinefuseError as error:
         return comparison_section({"notes": [str(error)]})
 

@@ -28,7 +28,8 @@ def range_of_motion(angle: np.ndarray, excluded: np.ndarray | None = None) -> tu
 def motion_ranges(motion: Motion) -> list[tuple[Movement, dict[str, tuple[float, float, float]]]]:
     """Return (min, max, range) in degrees by side ("l", "r" or "c") for every movement that has a value.
 
-    Frames near a joint's singular position are left out, as in comparisons.
+    Frames near a joint's singular position are left out of its first and last angle, which cannot be told apart there,
+    as in comparisons. The middle one, such as the adduction of a shoulder, is known there too.
     """
     angles = plain_angles(motion)
     return [
@@ -42,7 +43,7 @@ def ranges_section(motion: Motion) -> str:
     ranges = motion_ranges(motion)
     lead = (
         "<p>How far each joint moved in this trial, in degrees, and between which angles, over all frames of which "
-        "something is known. The asymmetry is right minus left, and that difference as a share of the larger range. "
+        "it can be told. The asymmetry is right minus left, and that difference as a share of the larger range. "
         "A movement called inferred was mostly not measured, on at least one side: do not read it as the subject's.</p>"
     )
     titles = {m.key: _title(motion, m) for m, _ in ranges}

@@ -169,9 +169,12 @@ def joint_of(name: str) -> JointAngles | None:
 
 
 def near_singular(motion: Motion, name: str) -> np.ndarray:
-    """Return (T,), true where this angle cannot be read because its joint is near the singular position."""
+    """Return (T,), true where this angle cannot be read because its joint is near the singular position.
+
+    The first and the last angle of a joint cannot be told apart there; the middle one can be read.
+    """
     joint = joint_of(name)
-    if joint is None or name not in COORDINATES:
+    if joint is None or name not in COORDINATES or name == joint.coordinates[1]:
         return np.zeros(len(motion.time), dtype=bool)
     return is_near_singular(motion.angles, joint)
 

@@ -13,7 +13,7 @@ from kinefuse.study.levels import BOTH, REFERENCE, find, in_words, noise_in_word
 from kinefuse.study.means import Results, people_of, standard_errors
 from kinefuse.study.naming import INPUTS, title
 from kinefuse.study.pairs import pair_of
-from kinefuse.study.plan import IF_ASKED, Setting, seen_of, sees
+from kinefuse.study.plan import IF_ASKED, Setting, kind_of, seen_of, sees
 from kinefuse.study.ranking import Ranked, mean_error, ranking
 from kinefuse.study.relation import ALPHA_SINGLE, Relation, p_in_words
 from kinefuse.study.relations import BELIEVED, MOUNTINGS, NOISY, POINTS
@@ -95,7 +95,7 @@ def _rivals(results: Results, setting: str, inputs: str = "") -> list[Ranked]:
     inputs : of `naming.INPUTS`, only methods that see these; empty for all
     """
     methods = [name for name in results.estimators(setting) if name not in IF_ASKED]
-    return ranking(results, setting, [name for name in methods if not inputs or INPUTS.get(name) == inputs])
+    return ranking(results, setting, [name for name in methods if not inputs or INPUTS.get(kind_of(name)) == inputs])
 
 
 def _ahead(results: Results, setting: str, first: str, second: str) -> str:

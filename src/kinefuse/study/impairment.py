@@ -14,6 +14,7 @@ import numpy as np
 from kinefuse.conventions import COORDINATES
 from kinefuse.metrics.angles import mean_of_valid
 from kinefuse.metrics.compare import Row
+from kinefuse.metrics.differences import ranges
 from kinefuse.metrics.groups import COORDINATE_GROUPS, group_of, joint_of
 from kinefuse.metrics.statistics import ALPHA, PairedTest, paired_t
 from kinefuse.study.scored import Scored
@@ -76,11 +77,12 @@ def changes_of(results: Sequence[Scored]) -> Changes:
 
 
 def _mean_ranges(results: Sequence[Scored]) -> np.ndarray:
-    """Return (3, C) true and estimated range of motion and RMSE, degrees, mean over repetitions."""
-    each = [
-        (r.coordinates["range"], r.coordinates["range"] + r.coordinates["rom_error"], r.coordinates["rmse"])
-        for r in results
-    ]
+    """Return (3, C) true and estimated range of motion and RMSE, degrees, mean over repetitions.
+
+    Both ranges are of the frames that are compared, those in which neither is near a singularity: else the truth's
+    would hold movement of which the estimate was not asked.
+    """
+    each = [(ranges(r.truth), ranges(r.estimate), r.coordinates["rmse"]) for r in results]
     return np.rad2deg(mean_of_valid(np.array(each)[:, :, COLUMNS], 0))
 
 

@@ -272,7 +272,11 @@ def do(job: Job) -> int:
         ]
         if not due:
             continue
-        wholes = _recordings(maker, setting, repetition, due)
+        try:
+            wholes = _recordings(maker, setting, repetition, due)
+        except KinefuseError as problem:
+            failures |= dict.fromkeys(due, str(problem))
+            continue
         for name in due:
             try:
                 made.setdefault(name, []).append(score(name, wholes[name], job, repetition))
@@ -351,8 +355,13 @@ def score(name: str, whole: Recording, job: Job, repetition: int) -> Score:
 
 
 def _write(job: Job, task: Task, scores: Sequence[Score], failure: str) -> None:
-    """Write one task's cell under each of its settings; one that failed by our fault has no key, to be tried again."""
+    """Write one task's cell under each of its settings; one that failed by our fault has no key, to be tried again.
+
+    Repetitions that were there already stay as they are then.
+    """
     clip = job.clip
+    if task.begun and failure.startswith(OUR_FAULT):
+        return
     told = (task.settings[0].name, task.estimator, clip.name, clip.subject, clip.activity)
     cell = failed_cell(*told, failure) if failure else _whole_cell(job, task, cell_of(*told, scores=scores))
     for setting, key in zip(task.settings, task.keys, strict=True):

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from kinefuse.errors import KinefuseError
-from kinefuse.evaluation.material import Clip, require_whole, stable_rng
+from kinefuse.evaluation.material import Clip, require_our_body, require_whole, stable_rng
 from kinefuse.motion import Motion
 from kinefuse.study.joining import joined, led_on
 
@@ -51,8 +51,10 @@ def choose_windows(clips: Sequence[Clip], count: int, seed: int) -> list[Clip]:
     Raises
     ------
     KinefuseError
-        If no clip is long enough.
+        If no clip is long enough, or one is of another body than ours.
     """
+    for clip in clips:
+        require_our_body(clip)
     lists = _stretches(clips)
     if not lists:
         raise KinefuseError(

@@ -37,6 +37,8 @@ _HDM05: Final = re.compile(r"HDM_([a-z]{2})_.+", re.IGNORECASE)
 _PARTS: Final = re.compile(r"((?:cmu|uiprmd)_\w+?)(?:_daz|_inc)")
 """Archives of the same person: a second skeleton, a second set of repetitions."""
 
+_DATABASE: Final = re.compile(r"(cmu|hdm05|uiprmd)_\w+")
+
 
 @dataclass(frozen=True)
 class ClipFile:
@@ -104,16 +106,50 @@ def find_people(paths: Path | Sequence[Path]) -> tuple[list[Person], list[Findin
     """
     paths = [Path(paths)] if isinstance(paths, Path | str) else [Path(path) for path in paths]
     findings: list[Finding] = []
+    found = [(_origin(clip, path), clip) for path in paths for clip in _clips_below(path, findings)]
     people: dict[str, list[ClipFile]] = {}
-    for path in paths:
-        for clip in _clips_below(path, findings):
-            people.setdefault(clip.subject, []).append(clip)
+    for clip in _told_apart(found, findings):
+        people.setdefault(clip.subject, []).append(clip)
     if not people and findings:
         raise KinefuseError(findings[0].text)
     if not people:
         named = ", ".join(map(str, paths))
         raise KinefuseError(f"{named}: expected motion capture ({EXPECTED}), found none; check the path.")
     return [Person(subject, tuple(clips)) for subject, clips in people.items()], findings
+
+
+def _origin(clip: ClipFile, asked: Path) -> Path:
+    """Return the place within which a folder's name says who somebody is: what was asked for, or an archive."""
+    if clip.member:
+        return clip.path.resolve().with_suffix("")
+    return (asked if asked.is_dir() else asked.parent).resolve()
+
+
+def _told_apart(found: Sequence[tuple[Path, ClipFile]], findings: list[Finding]) -> list[ClipFile]:
+    """Return clips whose people have longer names where one name came from several places: these are several people.
+
+    Names of databases are the same person's everywhere.
+    """
+    places: dict[str, dict[Path, None]] = {}
+    for origin, clip in found:
+        if not _DATABASE.fullmatch(clip.subject):
+            places.setdefault(clip.subject, {})[origin] = None
+    longer: dict[tuple[Path, str], str] = {}
+    for subject, origins in places.items():
+        if len(origins) > 1:
+            names = _longer_names(subject, list(origins))
+            longer |= {(origin, subject): name for origin, name in zip(origins, names, strict=True)}
+            text = f"Several places hold a {subject}; they are taken for different people: {', '.join(names)}."
+            findings.append(Finding("warning", subject, f"{text} Put one person's files into one folder."))
+    return [replace(clip, subject=longer.get((origin, clip.subject), clip.subject)) for origin, clip in found]
+
+
+def _longer_names(subject: str, origins: Sequence[Path]) -> list[str]:
+    """Return a name for each place: of as many of its folders as make them differ."""
+    ends = [origin.parts[1:] if origin.name != subject else origin.parts[1:-1] for origin in origins]
+    deepest = max(map(len, ends))
+    shorter = (["/".join((*end[-depth:], subject)) for end in ends] for depth in range(1, deepest + 1))
+    return next((names for names in shorter if len(set(names)) == len(names)), [str(o / subject) for o in origins])
 
 
 def _clips_below(path: Path, findings: list[Finding]) -> Iterator[ClipFile]:

@@ -136,7 +136,10 @@ def runs(flags: np.ndarray) -> list[slice]:
 
 
 def _misfits(residual: np.ndarray, typical: float, worst: float) -> list[str]:
-    mean = np.nanmean(residual, axis=1)
+    seen = residual[np.isfinite(residual).any(axis=1)]  # short gaps are bridged, and nothing was measured in them
+    if not len(seen):
+        return ["misfit: no point was measured"]
+    mean = np.nanmean(seen, axis=1)
     middle, high = float(np.median(mean)), float(np.percentile(mean, 98))
     if middle > typical:
         return [f"misfit: the points lie {middle * 1e3:.0f} mm from our body in the median frame"]

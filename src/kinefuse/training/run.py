@@ -1,5 +1,6 @@
 """A training run: motion capture in, weights out, checkpoints on the way."""
 
+import hashlib
 import logging
 import warnings
 from collections.abc import Callable
@@ -56,6 +57,7 @@ class RunConfig:
     devices, nodes : processes on a machine, and machines
     workers : further processes, of each of those, that make examples; with none a process makes its own
     progress : whether to show a bar
+    data : digest of the prepared file, which `on_data` finds
     """
 
     network: str
@@ -72,6 +74,7 @@ class RunConfig:
     nodes: int = 1
     workers: int = 0
     progress: bool = True
+    data: str = ""
 
 
 def run_config(
@@ -130,6 +133,7 @@ def train_network(config: RunConfig, data: Path, *, resume: bool = False, overwr
         If the data or the checkpoint cannot be used, memory runs out, or the disk is full; the last good checkpoint
         stays intact.
     """
+    config = on_data(config, data)
     check_folder(config, resume, overwrite)
     clips = clips_of(data)
     learner = make_learner(config)
@@ -235,7 +239,15 @@ def _check_checkpoint(config: RunConfig, checkpoint: Path) -> None:
 def identity_of(config: RunConfig) -> dict[str, Any]:
     """Return what must be the same for a run to go on, in plain types."""
     learn = {name: value for name, value in asdict(config.learn).items() if name != "loss"}
-    return {"network": config.network, "preset": config.preset, "seed": config.seed, **learn}
+    of = {"network": config.network, "preset": config.preset, "seed": config.seed}
+    examples = hashlib.sha256(repr((config.variety, config.difficulty)).encode()).hexdigest()[:12]
+    made_of = {"data": config.data, "variation": examples, "processes": config.devices * config.nodes}
+    return {**of, **learn, "loss": repr(config.learn.loss), **made_of}
+
+
+def on_data(config: RunConfig, data: Path) -> RunConfig:
+    """Return the run with the digest of the prepared file that it learns from; empty if that cannot be read."""
+    return replace(config, data=hashlib.sha256(data.read_bytes()).hexdigest()[:12] if data.is_file() else "")
 
 
 def make_learner(config: RunConfig) -> Learner:

@@ -1,5 +1,6 @@
 """Training DeepFuse: people are rendered as mattes, mattes are built into volumes, and from volumes it learns."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from kinefuse.training.run import (
     check_rate,
     fit,
     identity_of,
+    on_data,
     other_preset,
     take_weights,
 )
@@ -119,6 +121,7 @@ def train_deepfuse(config: VolumeRun, data: Path, *, resume: bool = False, overw
         If the data or the checkpoint cannot be used, memory runs out, or the disk is full; the last good checkpoint
         stays intact.
     """
+    config = replace(config, run=on_data(config.run, data))
     check_folder(config.run, resume, overwrite)
     train, validation = (rendered_store(config, data, split) for split in ("train", "validation"))
     learner = make_volume_learner(config)
@@ -132,24 +135,41 @@ def rendered_store(config: VolumeRun, data: Path, split: str) -> VolumeStore:
     Raises
     ------
     KinefuseError
-        If the folder has volumes of another number of frames.
+        If the folder has what was rendered of other motion, or of another number of frames.
     """
     frames = config.frames if split == "train" else min(VALIDATION_FRAMES, max(VALIDATION_BATCH, config.frames // 4))
     mattes, volumes = config.rendered / f"{split}.npz", config.rendered / split
     config.rendered.mkdir(parents=True, exist_ok=True)
+    _check_source(config.rendered, data)
     if not mattes.exists():
+        (volumes / "labels.npz").unlink(missing_ok=True)  # volumes without their mattes are of others
         with _told(f"mattes for {split}", frames, config.run.progress) as tell:
             render_cache(data, mattes, split=split, frames=frames, seed=0, jobs=config.jobs, progress=tell)
     there = len(read_cache(mattes))
     if there != frames:
         raise KinefuseError(
-            f"{mattes}: it holds {there} frames, not {frames}; name another folder to render to, or remove this one."
+            f"{config.rendered}: holds {there} frames for {split}, not {frames}; name another folder with --rendered, "
+            "or remove this one."
         )
     if not (volumes / "labels.npz").exists():
         with _told(f"volumes for {split}", frames, config.run.progress) as tell:
             how = BuildConfig(yaw=split == "train")
             build_store(mattes, volumes, how, seed=int(split != "train"), jobs=config.jobs, progress=tell)
     return read_store(volumes)
+
+
+def _check_source(rendered: Path, data: Path) -> None:
+    """Refuse a folder of what was rendered of another prepared file: its people may be those to be tested on."""
+    if not data.is_file():
+        raise KinefuseError(f"{data}: expected a file that `kinefuse prepare` made, but there is none.")
+    source, digest = rendered / "source.txt", hashlib.sha256(data.read_bytes()).hexdigest()
+    if not source.exists():
+        source.write_text(f"{digest}\n", encoding="utf-8")
+    elif source.read_text(encoding="utf-8").strip() != digest:
+        raise KinefuseError(
+            f"{rendered}: was rendered of other motion than {data} holds; name another folder with --rendered, or "
+            "remove this one."
+        )
 
 
 class _told:
