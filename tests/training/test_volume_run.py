@@ -63,7 +63,7 @@ def test_what_was_rendered_is_used_again_and_its_size_is_checked(motion: Path, t
     assert (rendered / "train" / "volumes.npy").stat().st_mtime_ns == before
     assert len(read_cache(rendered / "train.npz")) == 32
     other = volume_run(run_preset("deepfuse", "tiny", tmp_path, steps=1, progress=False), rendered=rendered, frames=48)
-    with pytest.raises(KinefuseError, match="32 frames, not 48"):
+    with pytest.raises(KinefuseError, match="32 frames for train, not 48"):
         train_deepfuse(other, motion, overwrite=True)
 
 
