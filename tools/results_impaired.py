@@ -161,7 +161,6 @@ def write(by_estimator: dict[str, Changes], clips: int, repetitions: int) -> Non
         "repetitions": repetitions,
         "setting": in_words(SHARED),
         "coordinates": first["coordinates"],
-        "differing": first["differing"],
         "clear": first["clear"],
         "mean": number(first["mean_true_change_deg"], 1),
         "summary": summary_table(tables["impaired_summary"]),

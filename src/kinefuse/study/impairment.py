@@ -14,7 +14,7 @@ import numpy as np
 from kinefuse.conventions import COORDINATES
 from kinefuse.metrics.angles import mean_of_valid
 from kinefuse.metrics.compare import Row
-from kinefuse.metrics.differences import ranges
+from kinefuse.metrics.differences import range_errors, ranges
 from kinefuse.metrics.groups import COORDINATE_GROUPS, group_of, joint_of
 from kinefuse.metrics.statistics import ALPHA, PairedTest, paired_t
 from kinefuse.study.scored import Scored
@@ -82,7 +82,10 @@ def _mean_ranges(results: Sequence[Scored]) -> np.ndarray:
     Both ranges are of the frames that are compared, those in which neither is near a singularity: else the truth's
     would hold movement of which the estimate was not asked.
     """
-    each = [(ranges(r.truth), ranges(r.estimate), r.coordinates["rmse"]) for r in results]
+    each = []
+    for r in results:
+        true = ranges(r.truth)
+        each.append((true, true + range_errors(r.estimate - r.truth, r.truth), r.coordinates["rmse"]))
     return np.rad2deg(mean_of_valid(np.array(each)[:, :, COLUMNS], 0))
 
 
