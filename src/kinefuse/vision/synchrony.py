@@ -198,7 +198,7 @@ def estimate_start_offsets(
     Returns
     -------
     views with every start set, what was estimated, and a sentence about each estimate. A start that the movement does
-    not tell is set to that of the reference, with a warning.
+    not tell is set to that of the reference, with a warning; no other camera is placed by it.
 
     Raises
     ------
@@ -209,17 +209,35 @@ def estimate_start_offsets(
         return tuple(views), (), ()
     placed = {i: view for i, view in enumerate(views) if view.start_s is not None}
     if not placed:
-        placed = {0: replace(views[0], start_s=0.0)}
+        views = (replace(views[0], start_s=0.0), *views[1:])
+        placed = {0: views[0]}
     reference = next(iter(placed.values()))
-    rest = sorted(set(range(len(views))) - set(placed), key=lambda i: -int((_keypoints(views[i]).confidence > 0).sum()))
-    estimates = []
-    for i in rest:
+    estimates = _estimate_all(cameras, views, placed, search_s)
+    starts = {estimate.camera: estimate.start_s for estimate in estimates}
+    findings = tuple(_finding(estimate, reference) for estimate in estimates)
+    return tuple(replace(v, start_s=starts.get(v.camera, v.start_s)) for v in views), tuple(estimates), findings
+
+
+def _estimate_all(
+    cameras: Sequence[Camera], views: Sequence[View], placed: dict[int, View], search_s: float
+) -> list[StartEstimate]:
+    """Estimate the starts of the views that are not placed, the surest first; each that is found helps the rest.
+
+    A guess is no reference: it would mislead those that come after it.
+    """
+    around = _start(next(iter(placed.values())))
+    placed, estimates = dict(placed), []
+    while len(placed) < len(views):
         others = [(cameras[j], view) for j, view in placed.items()]
-        estimate = _estimate_start(cameras[i], views[i], others, _start(reference), search_s)
-        estimates.append(estimate)
-        placed[i] = replace(views[i], start_s=estimate.start_s)
-    findings = [_finding(estimate, reference) for estimate in estimates]
-    return tuple(placed[i] for i in range(len(views))), tuple(estimates), tuple(findings)
+        rest = [i for i in range(len(views)) if i not in placed]
+        tried = {i: _estimate_start(cameras[i], views[i], others, around, search_s) for i in rest}
+        found = [i for i in rest if tried[i].found]
+        if not found:
+            return estimates + list(tried.values())
+        surest = min(found, key=lambda i: tried[i].error_s)
+        estimates.append(tried[surest])
+        placed[surest] = replace(views[surest], start_s=tried[surest].start_s)
+    return estimates
 
 
 def _finding(estimate: StartEstimate, reference: View) -> Finding:
