@@ -60,6 +60,8 @@ def keep_person(recording: Recording) -> Recording:
     """Return the recording with one person in each view's keypoints, the one who is recorded.
 
     Frames of a view that do not show this person are NaN with confidence 0. Views without keypoints stay as they are.
+    Views of unknown start are taken to start with the first that has one; since they may not, none of their frames is
+    left out for not agreeing with the other views.
     """
     return replace(recording, views=choose_person(recording).views)
 
@@ -89,12 +91,28 @@ def _choose(views: Sequence[View], cameras: Sequence[Camera]) -> tuple[list[View
     tracks = _sampled_tracks(views, identities)
     groups = _groups(tracks, cameras)
     if not groups:
-        alone = [max((t for t in tracks if t.view == v), key=_weight, default=None) for v in range(len(views))]
-        return [_take(views[v], identities[v], [t] if t else []) for v, t in enumerate(alone)], [_nobody_shared()]
+        alone = [_take(view, identities[v], _strongest(v, tracks)) for v, view in enumerate(views)]
+        return alone, [_nobody_shared()]
     best = groups[0]
-    single = [_take(view, identities[v], [t for t in best if t.view == v]) for v, view in enumerate(views)]
-    mended = _nearest_to_projection(views, single, cameras)
-    return mended, _rivals(groups, cameras)
+    known = [v for v, view in enumerate(views) if view.start_s is not None]
+    clocked = known if len(known) >= 2 else []
+    chosen = []
+    for v, view in enumerate(views):
+        own = [t for t in best if t.view == v]
+        if v not in clocked:  # on another clock the person need not fit the group, and must not be lost by it
+            own = own or _strongest(v, tracks)
+        chosen.append(_take(view, identities[v], own))
+    if clocked:
+        together = [[some[v] for v in clocked] for some in (views, chosen)]
+        mended = _nearest_to_projection(*together, [cameras[v] for v in clocked])
+        for v, view in zip(clocked, mended, strict=True):
+            chosen[v] = view
+    return chosen, _rivals(groups, cameras)
+
+
+def _strongest(v: int, tracks: Sequence[_Track]) -> list[_Track]:
+    """Return the track of view `v` that is largest and surest, as a list; empty if it shows nobody."""
+    return sorted((t for t in tracks if t.view == v), key=_weight)[-1:]
 
 
 def _nobody_shared() -> Finding:
@@ -197,7 +215,8 @@ def _nearest_first(candidates: list[tuple[float, int, int]]) -> dict[int, int]:
 def _sampled_tracks(views: Sequence[View], identities: Sequence[np.ndarray]) -> list[_Track]:
     """Return the strongest tracks of each view at sample times that all views share."""
     rates = [view.rate_hz or 1.0 for view in views]
-    starts = [view.start_s or 0.0 for view in views]
+    reference = next((view.start_s for view in views if view.start_s is not None), 0.0)
+    starts = [reference if view.start_s is None else view.start_s for view in views]
     ends = [start + max(len(i) - 1, 0) / rate for start, i, rate in zip(starts, identities, rates, strict=True)]
     times = np.linspace(min(starts), max(ends), SAMPLES)
     fastest = int(np.argmax(rates))
@@ -308,7 +327,7 @@ def _with_slots(view: View, slot: np.ndarray) -> View:
 
 def _nearest_to_projection(views: Sequence[View], single: Sequence[View], cameras: Sequence[Camera]) -> list[View]:
     """Let every frame take the person nearest to the projected body, and nobody where all are far from it."""
-    clocked = [replace(v, rate_hz=v.rate_hz or 1.0, start_s=v.start_s or 0.0) for v in single]
+    clocked = [replace(v, rate_hz=v.rate_hz or 1.0) for v in single]
     grid = common_grid(clocked)
     body = triangulate(cameras, grid.pixels, grid.confidence).positions
     return [
@@ -333,6 +352,7 @@ def _nearest_person(
     own_time = (chosen.start_s or 0.0) + np.arange(len(points.pixels)) / (chosen.rate_hz or 1.0)
     nearest = np.clip(np.searchsorted(time, own_time), 0, len(time) - 1)
     image = project(camera, body[nearest][:, [names.index(name) for name in points.names]])
+    image[(own_time < time[0]) | (own_time > time[-1])] = np.nan  # where the body was then, no other camera tells
     size = person_size(points.pixels)
     with np.errstate(invalid="ignore"):
         distance = _median_distance(points.pixels, image[:, None]) / np.where(size > 0, size, np.nan)
