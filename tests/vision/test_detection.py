@@ -7,13 +7,14 @@ import cv2
 import numpy as np
 import pytest
 from geometry_scenes import camera_ring
-from people_scenes import BrightestDetector, EverybodyDetector, blank_frames, write_video
+from people_scenes import BrightestDetector, EverybodyDetector, blank_frames, crowd, write_video
 
 from kinefuse.conventions import KEYPOINT_INDEX, KEYPOINTS
 from kinefuse.errors import FormatError, KinefuseError
 from kinefuse.formats.calibration import read_calibration
 from kinefuse.recordings import Camera, Keypoints, Recording, View
-from kinefuse.vision.cache import FOLDER
+from kinefuse.vision import detection
+from kinefuse.vision.cache import FOLDER, VideoDetections
 from kinefuse.vision.cameras import project
 from kinefuse.vision.detection import detect_recording
 from kinefuse.vision.detectors import DETECTORS
@@ -107,6 +108,54 @@ def test_a_detector_that_sees_everybody(tmp_path: Path, monkeypatch: pytest.Monk
         assert view.keypoints is not None
         assert view.keypoints.pixels.shape == (FRAMES, 1, 26, 2)
         assert hip_error_px(found, view) < 12
+
+
+def test_a_detector_that_sees_everybody_finds_the_person_whose_start_is_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The third camera begins 0.9 s later than the others, and loses the person for longer than a track survives."""
+    scene = crowd([0.0, 0.0, 0.9], [None] * 3)
+    shown = {view.camera: view.keypoints for view in scene.views}
+    late = shown["cam_2"]
+    assert late is not None
+    late.pixels[16:36], late.confidence[16:36] = np.nan, 0.0
+    scale = 0.25
+
+    def detect(video: Path, *_: object) -> VideoDetections:
+        points = shown[video.stem]
+        assert points is not None
+        return VideoDetections(
+            size=(480, 270), rate_hz=60.0, pixels=scale * points.pixels, confidence=points.confidence
+        )
+
+    monkeypatch.setattr(detection, "detect_video", detect)
+    blank = blank_frames(2, (480, 270))
+    videos = [write_video(tmp_path / f"{view.camera}.mp4", blank) for view in scene.views]
+    views = [View(camera=v.camera, video=f, rate_hz=60.0) for v, f in zip(scene.views, videos, strict=True)]
+    found, findings = detect_recording(replace(scene, views=tuple(views)), "brightest", use_cache=False)
+    for view, full in zip(found.views, scene.views, strict=True):
+        assert view.keypoints is not None
+        assert full.keypoints is not None
+        np.testing.assert_allclose(view.keypoints.pixels[:, 0], full.keypoints.pixels[:, 1], atol=2.0)
+        assert view.start_s is None
+    assert not any("somebody else" in finding.text for finding in findings)
+
+
+def test_what_is_said_about_several_people_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(DETECTORS, "everybody", EverybodyDetector)
+    cameras = camera_ring(2)
+    recording = film(tmp_path, cameras, bystander="cam_0", empty="cam_0")
+    frames = blank_frames(FRAMES, (960, 540))
+    for frame in frames:
+        frame[150:530, 30:250] = 255
+    write_video(tmp_path / "cam_0.mp4", frames)
+    frames = blank_frames(FRAMES, (960, 540))
+    for number, frame in enumerate(frames):
+        draw_person(frame, cameras[1], standing_at(number))
+        frame[10:100, 850:950] = 255
+    write_video(tmp_path / "cam_1.mp4", frames)
+    _, findings = detect_recording(recording, "everybody")
+    assert any("No two cameras agree on where a person is" in finding.text for finding in findings)
 
 
 def test_a_camera_that_sees_only_somebody_else_is_left_out(tmp_path: Path) -> None:

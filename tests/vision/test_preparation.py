@@ -1,14 +1,13 @@
 """Joint centres from recordings, and what is said about their quality."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from geometry_scenes import BENT, camera_ring, look_at
-from people_scenes import walker
+from people_scenes import crowd
 
 from kinefuse.conventions import KEYPOINTS
 from kinefuse.errors import KinefuseError
@@ -186,22 +185,6 @@ def test_an_unknown_start_is_estimated_and_said() -> None:
     assert prepared.quality["cameras"]["cam_2"]["start_s"] == pytest.approx(0.25, abs=0.003)
     assert "Camera cam_2 starts 0.25" in prepared.findings[0].text
     assert prepared.recording.views[2].start_s == prepared.quality["cameras"]["cam_2"]["start_s"]
-
-
-def crowd(starts: Sequence[float], given: Sequence[float | None], frames: int = 120) -> Recording:
-    """Return three views of somebody who walks by at 1.5 m/s; in every seventh frame a bystander is seen too."""
-    cameras = camera_ring(3, BENT, radius=7.0)
-    time = np.arange(200) / RATE
-    path = walker(200, RATE) + 1.5 * (time[:, None, None] - 1.5) * np.array([1.0, 0.0, 0.0])
-    views = []
-    for v, camera in enumerate(cameras):
-        own = path[round(RATE * (starts[v] - min(starts))) :][:frames]
-        people = np.stack([np.full_like(own, np.nan), own], axis=1)
-        people[::7, 0] = path[0] + np.array([1.0, 0.0, 1.5 + 0.3 * v])
-        pixels = project(camera, people) + np.random.default_rng(v).normal(0.0, 1.0, (*people.shape[:3], 2))
-        points = Keypoints(names=KEYPOINTS, pixels=pixels, confidence=np.where(np.isnan(pixels[..., 0]), 0.0, 0.9))
-        views.append(View(camera=camera.name, rate_hz=RATE, start_s=given[v], keypoints=points))
-    return Recording(cameras=tuple(cameras), views=tuple(views))
 
 
 @pytest.mark.parametrize("first", [None, 100.0])

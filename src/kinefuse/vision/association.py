@@ -16,7 +16,7 @@ import numpy as np
 
 from kinefuse.recordings import Camera, Finding, Keypoints, Recording, View
 from kinefuse.vision.cameras import project
-from kinefuse.vision.synchrony import common_grid
+from kinefuse.vision.synchrony import common_grid, estimate_start_offsets
 from kinefuse.vision.triangulation import triangulate
 
 NEAR = 0.15
@@ -78,6 +78,28 @@ def choose_person(recording: Recording) -> PersonChoice:
     return PersonChoice(views=tuple(replaced.get(i, view) for i, view in enumerate(views)), findings=tuple(findings))
 
 
+def choose_person_and_starts(recording: Recording) -> PersonChoice:
+    """Choose the person, and where starts are unknown, once more with those that this person's movement tells.
+
+    Views keep the start that they had: estimates are made from everything that is found, later.
+
+    Raises
+    ------
+    KinefuseError
+        If a start is to be estimated and a frame rate is unknown.
+    """
+    first = choose_person(recording)
+    used = [view for view in first.views if view.keypoints is not None]
+    if first.views is recording.views or len(used) < 2 or all(view.start_s is not None for view in used):
+        return first
+    placed, _, _ = estimate_start_offsets([recording.camera(view.camera) for view in used], used)
+    starts = {view.camera: view.start_s for view in placed}
+    views = tuple(replace(view, start_s=starts.get(view.camera, view.start_s)) for view in recording.views)
+    again = choose_person(replace(recording, views=views))
+    unplaced = tuple(replace(new, start_s=old.start_s) for new, old in zip(again.views, recording.views, strict=True))
+    return replace(again, views=unplaced)
+
+
 def _points(view: View) -> Keypoints:
     return view.keypoints or Keypoints(names=(), pixels=np.empty((0, 0, 0, 2)), confidence=np.empty((0, 0, 0)))
 
@@ -103,8 +125,8 @@ def _choose(views: Sequence[View], cameras: Sequence[Camera]) -> tuple[list[View
             own = own or _strongest(v, tracks)
         chosen.append(_take(view, identities[v], own))
     if clocked:
-        together = [[some[v] for v in clocked] for some in (views, chosen)]
-        mended = _nearest_to_projection(*together, [cameras[v] for v in clocked])
+        those, theirs = [views[v] for v in clocked], [chosen[v] for v in clocked]
+        mended = _nearest_to_projection(those, theirs, [cameras[v] for v in clocked])
         for v, view in zip(clocked, mended, strict=True):
             chosen[v] = view
     return chosen, _rivals(groups, cameras)

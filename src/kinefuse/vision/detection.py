@@ -182,7 +182,7 @@ def detect_recording(
     )
     seen = runner.run(jobs, [None] * len(jobs))
     _check_somebody(jobs, seen, findings)
-    tracks = _one_person(recording, jobs, seen)
+    tracks = _one_person(recording, jobs, seen, findings)
     if _clocks_agree(tracks, jobs):
         if all(s.detections.pixels.shape[1] == 1 for s in seen):  # one that sees everybody need not look again
             tracks, seen = _look_again(runner, jobs, tracks, seen, findings)
@@ -248,7 +248,9 @@ def _check_somebody(jobs: Sequence[_Job], seen: Sequence[_Seen], findings: list[
         findings.append(Finding("warning", f"camera {job.name}", text))
 
 
-def _one_person(recording: Recording, jobs: Sequence[_Job], seen: Sequence[_Seen]) -> list[ViewTrack]:
+def _one_person(
+    recording: Recording, jobs: Sequence[_Job], seen: Sequence[_Seen], findings: list[Finding]
+) -> list[ViewTrack]:
     """Return the track of the person that is recorded, in each view."""
     keypoints = [
         Keypoints(
@@ -259,14 +261,15 @@ def _one_person(recording: Recording, jobs: Sequence[_Job], seen: Sequence[_Seen
         for job, s in zip(jobs, seen, strict=True)
     ]
     if any(points.pixels.shape[1] > 1 for points in keypoints):
-        from kinefuse.vision.association import keep_person
+        from kinefuse.vision.association import choose_person_and_starts
 
         views = tuple(
             replace(job.view, keypoints=points, rate_hz=job.rate_hz)
             for job, points in zip(jobs, keypoints, strict=True)
         )
-        kept = keep_person(replace(recording, views=views)).views
-        keypoints = [view.keypoints or points for view, points in zip(kept, keypoints, strict=True)]
+        choice = choose_person_and_starts(replace(recording, views=views))
+        keypoints = [view.keypoints or points for view, points in zip(choice.views, keypoints, strict=True)]
+        findings += choice.findings
     return [_track(job, points) for job, points in zip(jobs, keypoints, strict=True)]
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from kinefuse.errors import KinefuseError, NobodySeenError
 from kinefuse.recordings import Camera, Finding, JointCenters, Recording, View
 from kinefuse.rotations import geodesic_angle
-from kinefuse.vision.association import choose_person
+from kinefuse.vision.association import choose_person_and_starts
 from kinefuse.vision.cameras import project
 from kinefuse.vision.refinement import TOTAL, Refinement, refine_extrinsics
 from kinefuse.vision.synchrony import GridViews, StartEstimate, common_grid, estimate_start_offsets
@@ -90,7 +90,8 @@ def measure_joint_centers(
     NobodySeenError
         If fewer than two cameras see a person.
     """
-    recording, findings = _one_person(recording)
+    choice = choose_person_and_starts(recording)
+    recording, findings = replace(recording, views=choice.views), list(choice.findings)
     used = [view for view in recording.views if view.keypoints is not None]
     cameras = [recording.camera(view.camera) for view in used]
     require_seen(used)
@@ -118,22 +119,6 @@ def measure_joint_centers(
         findings=findings,
         quality=quality,
     )
-
-
-def _one_person(recording: Recording) -> tuple[Recording, list[Finding]]:
-    """Return the recording with the person chosen; again once the starts are known, if they were not."""
-    first = choose_person(recording)
-    if all(view.start_s is not None for view in recording.views if view.keypoints is not None):
-        return replace(recording, views=first.views), list(first.findings)
-    used = [view for view in first.views if view.keypoints is not None]
-    if len(used) < 2 or any(view.keypoints is not None and view.keypoints.pixels.shape[1] != 1 for view in used):
-        return replace(recording, views=first.views), list(first.findings)
-    cameras = [recording.camera(view.camera) for view in used]
-    starts = {view.camera: view.start_s for view in estimate_start_offsets(cameras, used)[0]}
-    placed = tuple(replace(view, start_s=starts.get(view.camera, view.start_s)) for view in recording.views)
-    again = choose_person(replace(recording, views=placed))
-    unplaced = tuple(replace(new, start_s=old.start_s) for new, old in zip(again.views, recording.views, strict=True))
-    return replace(recording, views=unplaced), list(again.findings)
 
 
 def require_seen(views: Sequence[View]) -> None:

@@ -226,7 +226,8 @@ def _estimate_all(
     A guess is no reference: it would mislead those that come after it.
     """
     around = _start(next(iter(placed.values())))
-    placed, estimates = dict(placed), []
+    placed = dict(placed)
+    estimates: list[StartEstimate] = []
     while len(placed) < len(views):
         others = [(cameras[j], view) for j, view in placed.items()]
         rest = [i for i in range(len(views)) if i not in placed]
