@@ -218,6 +218,15 @@ def test_nobody_is_told() -> None:
         measure_joint_centers(recording)
 
 
+def test_a_camera_without_a_single_row_of_keypoints_is_not_needed() -> None:
+    recording = recording_of(camera_ring(3))
+    empty = Keypoints(names=KEYPOINTS, pixels=np.empty((0, 1, 26, 2)), confidence=np.empty((0, 1, 26)))
+    views = (*recording.views[:2], replace(recording.views[2], keypoints=empty))
+    prepared = measure_joint_centers(replace(recording, views=views))
+    assert prepared.quality["missing_fraction"] < 0.01
+    assert any("Camera cam_2 shows the person in only 0 %" in finding.text for finding in prepared.findings)
+
+
 def test_cameras_of_another_room_are_told() -> None:
     recording = recording_of(camera_ring(2))
     away = look_at("cam_1", np.array([50.0, 1.0, 0.0]), np.array([100.0, 1.0, 3.0]))

@@ -171,6 +171,22 @@ def test_a_camera_that_cannot_be_placed_misleads_no_other() -> None:
     assert [finding.level for finding in findings] == ["info", "warning"]
 
 
+@pytest.mark.parametrize("start_s", [0.0, None])
+def test_a_camera_without_frames_hinders_no_other(start_s: float | None) -> None:
+    cameras = camera_ring(3, BENT)
+    empty = Keypoints(names=NAMES, pixels=np.empty((0, 1, len(NAMES), 2)), confidence=np.empty((0, 1, len(NAMES))))
+    views = [View(camera="cam_0", rate_hz=120.0, start_s=start_s, keypoints=empty)]
+    views += [replace(view_of(camera, 0.0, 60.0, 240), start_s=start_s) for camera in cameras[1:]]
+    placed, _, _ = estimate_start_offsets(cameras, views)
+    assert [view.start_s for view in placed] == pytest.approx([0.0, 0.0, 0.0], abs=0.003)
+    grid = common_grid(placed)
+    assert len(grid.time) >= 239
+    np.testing.assert_allclose(np.diff(grid.time), 1.0 / 60.0)
+    assert not grid.confidence[:, 0].any()
+    assert np.isnan(grid.pixels[:, 0]).all()
+    assert np.isfinite(grid.pixels[1:-1, 1:]).all()
+
+
 def test_known_starts_are_never_changed() -> None:
     cameras = camera_ring(2)
     views = [view_of(cameras[0], 0.0, 60.0, 60), view_of(cameras[1], 0.1, 60.0, 60)]

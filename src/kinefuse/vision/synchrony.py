@@ -73,7 +73,7 @@ def common_grid(views: Sequence[View]) -> GridViews:
     Raises
     ------
     KinefuseError
-        If a view lacks one of these, or no two views overlap in time.
+        If a view lacks one of these, or no two views overlap in time. One without a frame is seen nowhere.
     """
     for view in views:
         _check_view(view)
@@ -126,6 +126,8 @@ def _union_names(views: Sequence[View]) -> tuple[str, ...]:
 
 
 def _grid_times(views: Sequence[View]) -> np.ndarray:
+    shown = [view for view in views if len(_keypoints(view).pixels)]
+    views = shown if len(shown) > 1 else views
     fastest = max(views, key=_rate)
     rate = _rate(fastest)
     spans = [(_start(view), _start(view) + (len(_keypoints(view).pixels) - 1) / _rate(view)) for view in views]
@@ -170,6 +172,9 @@ def sample_track(
     values (T, K, 2), confidence (T, K; the lesser of the two frames'), and which are interpolated (T, K).
     """
     count = len(values)
+    if not count:  # a camera that has no frame shows nothing
+        nothing = np.zeros((len(position), values.shape[1]), dtype=bool)
+        return np.full((*nothing.shape, 2), np.nan), np.zeros(nothing.shape), nothing
     near = np.rint(position)
     on_frame = np.abs(position - near) <= SAME_FRAME
     inside = (position >= -SAME_FRAME) & (position <= count - 1 + SAME_FRAME)
@@ -192,7 +197,7 @@ def estimate_start_offsets(
     ----------
     cameras : calibrations of the views, in their order
     views : views with keypoints of one person and a rate; those with a `start_s` keep it. If none has one, the first
-        view starts at 0 s.
+        view that shows somebody starts at 0 s.
     search_s : starts are looked for this far around the start of the first view that is known
 
     Returns
@@ -209,13 +214,14 @@ def estimate_start_offsets(
         return tuple(views), (), ()
     placed = {i: view for i, view in enumerate(views) if view.start_s is not None}
     if not placed:
-        views = (replace(views[0], start_s=0.0), *views[1:])
-        placed = {0: views[0]}
+        shown = [i for i, view in enumerate(views) if (_keypoints(view).confidence > 0).any()]
+        first = shown[0] if shown else 0
+        placed = {first: replace(views[first], start_s=0.0)}
     reference = next(iter(placed.values()))
     estimates = _estimate_all(cameras, views, placed, search_s)
-    starts = {estimate.camera: estimate.start_s for estimate in estimates}
+    starts = {view.camera: view.start_s for view in placed.values()} | {e.camera: e.start_s for e in estimates}
     findings = tuple(_finding(estimate, reference) for estimate in estimates)
-    return tuple(replace(v, start_s=starts.get(v.camera, v.start_s)) for v in views), tuple(estimates), findings
+    return tuple(replace(view, start_s=starts[view.camera]) for view in views), tuple(estimates), findings
 
 
 def _estimate_all(
