@@ -7,18 +7,20 @@ import cv2
 import numpy as np
 import pytest
 from geometry_scenes import camera_ring
-from people_scenes import BrightestDetector, EverybodyDetector, blank_frames, crowd, write_video
+from people_scenes import BrightestDetector, EverybodyDetector, blank_frames, crowd, walker, write_video
 
-from kinefuse.conventions import KEYPOINT_INDEX, KEYPOINTS
+from kinefuse.conventions import KEYPOINT_INDEX, KEYPOINTS, mirror_permutation
 from kinefuse.errors import FormatError, KinefuseError
 from kinefuse.formats.calibration import read_calibration
-from kinefuse.recordings import Camera, Keypoints, Recording, View
+from kinefuse.recordings import Camera, Finding, Keypoints, Recording, View
 from kinefuse.vision import detection
+from kinefuse.vision.agreement import ViewTrack
 from kinefuse.vision.cache import FOLDER, VideoDetections
 from kinefuse.vision.cameras import project
 from kinefuse.vision.detection import detect_recording
 from kinefuse.vision.detectors import DETECTORS
 from kinefuse.vision.mattes import person_mattes
+from kinefuse.vision.sides import HALVES
 
 FRAMES = 6
 SCALE = 0.5
@@ -313,6 +315,24 @@ def test_videos_of_different_length_without_start_are_not_compared(tmp_path: Pat
     write_video(tmp_path / "cam_0.mp4", blank_frames(3 * FRAMES, (960, 540), level=230))
     _, findings = detect_recording(recording, "brightest")
     assert not any("somebody else" in finding.text for finding in findings)
+
+
+def test_sides_are_mended_in_every_frame_of_a_faster_camera() -> None:
+    """The instants that are compared are those of the slower cameras, which have more frames."""
+    cameras = camera_ring(4)
+    tracks = []
+    for v, camera in enumerate(cameras):
+        rate, frames = (60.0, 80) if v == 3 else (30.0, 90)
+        pixels = project(camera, walker(frames, rate))
+        time = np.arange(frames) / rate
+        tracks.append(ViewTrack(camera=camera, time=time, pixels=pixels, confidence=np.full((frames, 26), 0.9)))
+    right = tracks[3].pixels
+    tracks[3] = replace(tracks[3], pixels=right[:, mirror_permutation(KEYPOINTS)])
+    findings: list[Finding] = []
+    paired = [k for half in HALVES.values() for k in half]
+    mended = detection._mend_sides(tracks, findings)
+    np.testing.assert_array_equal(mended[3].pixels[:, paired], right[:, paired])
+    assert all("in 80 of 80 frames" in finding.text for finding in findings)
 
 
 def cut_real_trial(balancing: Path, folder: Path, frames: range, pasted: bool) -> Recording:

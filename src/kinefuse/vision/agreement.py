@@ -136,7 +136,7 @@ def find_strays(tracks: Sequence[ViewTrack]) -> list[np.ndarray]:
     others_agree = (result.used.any(axis=2)).sum(axis=1, keepdims=True) >= 2
     strays = np.nan_to_num(middle) > limit
     return [
-        _to_own_frames(strays[:, v] & others_agree[:, 0], grid.frame[:, v], len(t.time)) for v, t in enumerate(tracks)
+        to_own_frames(strays[:, v] & others_agree[:, 0], grid.frame[:, v], len(t.time)) for v, t in enumerate(tracks)
     ]
 
 
@@ -156,10 +156,32 @@ def find_jumps(track: ViewTrack) -> np.ndarray:
     return np.flatnonzero(jump) + 1
 
 
-def _to_own_frames(flags: np.ndarray, frame: np.ndarray, frames: int) -> np.ndarray:
+def to_own_frames(flags: np.ndarray, frame: np.ndarray, frames: int) -> np.ndarray:
+    """Bring flags of instants to the frames of one view.
+
+    A view that is faster than the grid has frames between its instants; these take the flag of the nearest frame that
+    is on the grid. Frames before and after the grid were not looked at, and have none.
+
+    Parameters
+    ----------
+    flags : (G,) bool
+    frame : (G,) frame of the view at each instant, -1 for none, as in `Grid`
+    frames : T, how many the view has
+
+    Returns
+    -------
+    (T,) bool
+    """
     out = np.zeros(frames, dtype=bool)
     out[frame[(frame >= 0) & flags]] = True
-    return out
+    seen = np.unique(frame[frame >= 0])
+    if len(seen) < 2:
+        return out
+    own = np.arange(frames)
+    right = np.clip(np.searchsorted(seen, own), 1, len(seen) - 1)
+    left = right - 1
+    nearest = np.where(own - seen[left] <= seen[right] - own, seen[left], seen[right])
+    return out[nearest] & (2 * np.abs(own - nearest) <= np.diff(seen).max())
 
 
 def regions_from_others(tracks: Sequence[ViewTrack], view: int, strays: Sequence[np.ndarray]) -> np.ndarray:

@@ -22,7 +22,14 @@ from kinefuse.errors import KinefuseError, NobodySeenError
 from kinefuse.formats.image_mapping import ImageMapping, map_image
 from kinefuse.formats.videos import probe_video, read_first_frame
 from kinefuse.recordings import Camera, Finding, Keypoints, Recording, View
-from kinefuse.vision.agreement import ViewTrack, common_frames, find_jumps, find_strays, regions_from_others
+from kinefuse.vision.agreement import (
+    ViewTrack,
+    common_frames,
+    find_jumps,
+    find_strays,
+    regions_from_others,
+    to_own_frames,
+)
 from kinefuse.vision.cache import DetectionCache, VideoDetections, detection_key, open_cache
 from kinefuse.vision.detectors import choose_detector, detector_version
 from kinefuse.vision.mattes import MATTE_SIDE_PX
@@ -363,8 +370,7 @@ def _mend_sides(tracks: list[ViewTrack], findings: list[Finding]) -> list[ViewTr
     for half, members in HALVES.items():
         wrong = exchanged_sides(cameras, grid.pixels, grid.confidence, members)
         for v, track in enumerate(tracks):
-            own = np.zeros(len(track.time), dtype=bool)
-            own[grid.frame[wrong[:, v] & (grid.frame[:, v] >= 0), v]] = True
+            own = to_own_frames(wrong[:, v], grid.frame[:, v], len(track.time))
             if own.any():
                 tracks[v] = replace(
                     tracks[v],
