@@ -160,6 +160,18 @@ def test_the_camera_that_is_off_is_named() -> None:
     assert "try --refine-cameras" in findings[0].text
 
 
+def test_two_cameras_that_mostly_disagree_are_told() -> None:
+    recording = recording_of(camera_ring(3)[:2], noise=0.5)
+    rng = np.random.default_rng(5)
+    pixels = points_of(recording, 1).pixels
+    wrong = rng.random(pixels.shape[:-1]) < 0.6
+    pixels[wrong, 1] += 150.0
+    prepared = measure_joint_centers(recording)
+    assert prepared.quality["median_reprojection_px"] < 1.0
+    assert prepared.quality["median_reprojection_seen_px"] > 20.0
+    assert any("The cameras disagree by" in finding.text for finding in prepared.findings)
+
+
 def test_refining_mends_it() -> None:
     cameras = camera_ring(4, BENT)
     recording = recording_of(cameras)

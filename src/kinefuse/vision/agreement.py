@@ -128,7 +128,7 @@ def find_strays(tracks: Sequence[ViewTrack]) -> list[np.ndarray]:
     cameras = [track.camera for track in tracks]
     limit = STRAY_FRACTION * np.array([np.hypot(*camera.size) for camera in cameras])
     result = triangulate(cameras, middles, weight, max_error_px=float(limit.max()))
-    distance = result.reprojection_px
+    distance = np.where(result.used.any(axis=1, keepdims=True), result.reprojection_px, np.nan)
     seen = np.isfinite(distance)
     middle = np.full(seen.shape[:2], np.nan)
     some = seen.any(axis=2)
