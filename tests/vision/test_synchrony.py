@@ -169,6 +169,8 @@ def test_a_camera_that_cannot_be_placed_misleads_no_other() -> None:
     assert placed[2].start_s == pytest.approx(0.3, abs=0.003)
     assert placed[1].start_s == 0.0
     assert [finding.level for finding in findings] == ["info", "warning"]
+    assert estimates[1].reason == "edge"
+    assert "at an end of the ± 1 s that are searched: it may start further off; add start_s" in findings[1].text
 
 
 @pytest.mark.parametrize("start_s", [0.0, None])
@@ -177,11 +179,13 @@ def test_a_camera_without_frames_hinders_no_other(start_s: float | None) -> None
     empty = Keypoints(names=NAMES, pixels=np.empty((0, 1, len(NAMES), 2)), confidence=np.empty((0, 1, len(NAMES))))
     views = [View(camera="cam_0", rate_hz=120.0, start_s=start_s, keypoints=empty)]
     views += [replace(view_of(camera, 0.0, 60.0, 240), start_s=start_s) for camera in cameras[1:]]
-    placed, _, _ = estimate_start_offsets(cameras, views)
+    placed, _, told = estimate_start_offsets(cameras, views)
+    assert any("cam_0" in finding.about for finding in told) == (start_s is None)
     assert [view.start_s for view in placed] == pytest.approx([0.0, 0.0, 0.0], abs=0.003)
     grid = common_grid(placed)
     assert len(grid.time) >= 239
     np.testing.assert_allclose(np.diff(grid.time), 1.0 / 60.0)
+    assert all("shares too few points" in finding.text for finding in told if "cam_0" in finding.about)
     assert not grid.confidence[:, 0].any()
     assert np.isnan(grid.pixels[:, 0]).all()
     assert np.isfinite(grid.pixels[1:-1, 1:]).all()

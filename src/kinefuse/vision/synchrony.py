@@ -27,6 +27,14 @@ FEWEST_PAIRS = 200
 """Fewer pairs of points than this tell no offset."""
 
 
+NOT_FOUND = {
+    "few": "it shares too few points with the cameras whose start is known",
+    "edge": "the movement fits best at an end of the ± {search_s:g} s that are searched: it may start further off",
+    "still": "the person moves too little to tell",
+}
+"""Why a start was not found, in words."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class GridViews:
     """V views of one person at common times.
@@ -52,12 +60,16 @@ class GridViews:
 
 @dataclass(frozen=True, kw_only=True)
 class StartEstimate:
-    """The start of one view on the trial's clock, and its standard error, in seconds; `found` is false for a guess."""
+    """The start of one view on the trial's clock, and its standard error, in seconds.
+
+    `found` is false for a guess; then `reason` says why: one of `NOT_FOUND`.
+    """
 
     camera: str
     start_s: float
     error_s: float
     found: bool
+    reason: str = ""
 
 
 def common_grid(views: Sequence[View]) -> GridViews:
@@ -220,7 +232,7 @@ def estimate_start_offsets(
     reference = next(iter(placed.values()))
     estimates = _estimate_all(cameras, views, placed, search_s)
     starts = {view.camera: view.start_s for view in placed.values()} | {e.camera: e.start_s for e in estimates}
-    findings = tuple(_finding(estimate, reference) for estimate in estimates)
+    findings = tuple(_finding(estimate, reference, search_s) for estimate in estimates)
     return tuple(replace(view, start_s=starts[view.camera]) for view in views), tuple(estimates), findings
 
 
@@ -247,13 +259,14 @@ def _estimate_all(
     return estimates
 
 
-def _finding(estimate: StartEstimate, reference: View) -> Finding:
+def _finding(estimate: StartEstimate, reference: View, search_s: float) -> Finding:
     delay = estimate.start_s - _start(reference)
     about = f"camera {estimate.camera}"
     if not estimate.found:
+        why = NOT_FOUND[estimate.reason].format(search_s=search_s)
         text = (
             f"Camera {estimate.camera} was taken to start together with camera {reference.camera}, because trial.toml "
-            "does not say and the person moves too little to tell; add start_s if it is not so."
+            f"does not say and {why}; add start_s if it is not so."
         )
         return Finding("warning", about, text)
     order = "later" if delay >= 0 else "earlier"
@@ -271,18 +284,23 @@ def _estimate_start(
     whole = int(np.ceil(search_s / step))
     offsets = step * np.arange(-whole, whole + 1)
     costs, counts = _cost_by_block(camera, view, others, around_s + offsets)
-    guess = StartEstimate(camera=view.camera, start_s=around_s, error_s=float("nan"), found=False)
     if counts.sum(axis=0).min() < FEWEST_PAIRS:
-        return guess
+        return _guess(view, around_s, "few")
     best = _minimum(offsets, costs.sum(axis=0) / counts.sum(axis=0))
     left_out = [
         _minimum(offsets, (costs.sum(axis=0) - cost) / np.maximum(counts.sum(axis=0) - count, 1))
         for cost, count in zip(costs, counts, strict=True)
     ]
+    if not np.isfinite([best, *left_out]).all():
+        return _guess(view, around_s, "edge")
     error = float(np.sqrt((BLOCKS - 1) * np.var(left_out)))  # jackknife
-    if not np.isfinite(best) or not error < LARGEST_UNCERTAINTY_S:
-        return guess
+    if not error < LARGEST_UNCERTAINTY_S:
+        return _guess(view, around_s, "still")
     return StartEstimate(camera=view.camera, start_s=float(around_s + best), error_s=error, found=True)
+
+
+def _guess(view: View, start_s: float, reason: str) -> StartEstimate:
+    return StartEstimate(camera=view.camera, start_s=start_s, error_s=float("nan"), found=False, reason=reason)
 
 
 def _minimum(offsets: np.ndarray, cost: np.ndarray) -> float:
