@@ -218,6 +218,24 @@ def test_one_camera_is_told_what_to_do() -> None:
         measure_joint_centers(replace(recording, views=()))
 
 
+def test_points_that_no_other_camera_sees_were_not_left_out() -> None:
+    recording = recording_of(camera_ring(3))
+    for v in (1, 2):  # for more than half of the time the first camera is alone
+        points_of(recording, v).confidence[50:] = 0.0
+        points_of(recording, v).pixels[50:] = np.nan
+    prepared = measure_joint_centers(recording)
+    assert prepared.quality["cameras"]["cam_0"]["rejected_fraction"] < 0.05
+    assert not any("were left out" in finding.text for finding in prepared.findings)
+
+
+def test_confidences_that_are_all_too_low_are_told() -> None:
+    recording = recording_of(camera_ring(3))
+    for v in range(3):
+        points_of(recording, v).confidence[:] = 0.12
+    with pytest.raises(KinefuseError, match=r"highest confidence is 0\.12, and 0\.3 is needed"):
+        measure_joint_centers(recording)
+
+
 def test_nobody_is_told() -> None:
     recording = recording_of(camera_ring(3))
     for v in range(3):
