@@ -253,8 +253,9 @@ def test_mattes_are_stored_and_read(tmp_path: Path, brightest: type[BrightestDet
     for frame in range(FRAMES):
         points = np.array([[0.0, 0.95, 0.0], [0.0, 0.3, 0.0], [0.9, 0.95, 0.9]]) + standing_at(frame)
         assert mattes.at(frame, project(found.cameras[0], points)).tolist() == [True, True, False]
-    detect_recording(recording, "brightest")  # keypoints alone are served by what was made with mattes
+    again, _ = detect_recording(recording, "brightest")  # keypoints alone are served by what was made with mattes
     assert brightest.images == 2 * FRAMES
+    assert [view.silhouettes for view in again.views] == [None, None]
 
 
 def test_mattes_need_no_folder(tmp_path: Path) -> None:

@@ -103,13 +103,14 @@ class _Runner:
         return _Seen(detections=detections, stored=path)
 
     def _from_cache(self, job: _Job, region: np.ndarray | None) -> _Seen | None:
-        """Return an earlier pass; one with mattes serves those who want none."""
+        """Return an earlier pass; one with mattes serves those who want none, without them."""
         if self.cache is None:
             return None
         for mattes in {self.mattes, True}:
             key = self._key(job, region, mattes)
             found = self.cache.load(job.name, key)
             if found is not None:
+                found = found if self.mattes else replace(found, mattes=None, gaps=None)
                 return _Seen(detections=found, stored=self.cache.path(job.name, key))
         return None
 
