@@ -132,7 +132,7 @@ def undistort(
 def _newton_step(
     x: np.ndarray, y: np.ndarray, bent_x: np.ndarray, bent_y: np.ndarray, distortions: np.ndarray
 ) -> float:
-    """Improve `x` and `y` in place; return the largest squared step among those that are still bounded."""
+    """Improve `x` and `y` in place; return the largest step |dx| + |dy| among those that are still bounded."""
     now_x, now_y = distort(x, y, distortions)
     xx, xy, yy = distortion_jacobian(x, y, distortions)
     inverse = 1.0 / (xx * yy - xy * xy)
