@@ -13,7 +13,7 @@ import numpy as np
 
 from kinefuse.conventions import KEYPOINTS
 from kinefuse.recordings import Camera
-from kinefuse.vision.cameras import project
+from kinefuse.vision.cameras import project_within_lens
 from kinefuse.vision.triangulation import triangulate
 
 STRAY_FRACTION = 0.045
@@ -202,7 +202,7 @@ def regions_from_others(tracks: Sequence[ViewTrack], view: int, strays: Sequence
     ]
     grid = common_frames(agreeing)
     points = triangulate([track.camera for track in agreeing], grid.pixels, grid.confidence).positions
-    boxes = boxes_around(project(tracks[view].camera, points))
+    boxes = boxes_around(project_within_lens(tracks[view].camera, points))
     known = np.flatnonzero(np.isfinite(boxes).all(axis=1))
     own = tracks[view].time
     if len(known) == 0:

@@ -15,7 +15,7 @@ from itertools import combinations
 import numpy as np
 
 from kinefuse.recordings import Camera, Finding, Keypoints, Recording, View
-from kinefuse.vision.cameras import project
+from kinefuse.vision.cameras import project_within_lens
 from kinefuse.vision.synchrony import common_grid, estimate_start_offsets
 from kinefuse.vision.triangulation import triangulate
 
@@ -325,7 +325,7 @@ def _body(group: list[_Track], cameras: Sequence[Camera]) -> np.ndarray:
 
 def _misfit(track: _Track, body: np.ndarray, cameras: Sequence[Camera]) -> float:
     """Return the median distance of a track from the projected body, in sizes; infinite if they share no time."""
-    distance = _median_distance(project(cameras[track.view], body), track.pixels)
+    distance = _median_distance(project_within_lens(cameras[track.view], body), track.pixels)
     known = np.isfinite(distance)
     return float(np.median(distance[known])) / max(track.size_px, 1e-9) if known.any() else float("inf")
 
@@ -373,7 +373,7 @@ def _nearest_person(
         return _with_slots(view, np.full(len(points.pixels), -1))
     own_time = (chosen.start_s or 0.0) + np.arange(len(points.pixels)) / (chosen.rate_hz or 1.0)
     nearest = np.clip(np.searchsorted(time, own_time), 0, len(time) - 1)
-    image = project(camera, body[nearest][:, [names.index(name) for name in points.names]])
+    image = project_within_lens(camera, body[nearest][:, [names.index(name) for name in points.names]])
     image[(own_time < time[0]) | (own_time > time[-1])] = np.nan  # where the body was then, no other camera tells
     size = person_size(points.pixels)
     with np.errstate(invalid="ignore"):

@@ -191,6 +191,27 @@ def project(camera: Camera, points_world: np.ndarray) -> np.ndarray:
     return to_pixels(*distort(x, y, _five(camera.distortions)), camera.matrix)
 
 
+def project_within_lens(camera: Camera, points_world: np.ndarray) -> np.ndarray:
+    """Return where a camera sees world points, as `project` does, but NaN beyond the first fold of its lens model.
+
+    Brown's polynomial turns back beyond some angle: a point far to the side would seem to be in the image.
+    """
+    in_camera = np.asarray(points_world, dtype=float) @ camera.R_camera_world.T + camera.translation
+    with np.errstate(invalid="ignore"):
+        beyond = np.hypot(in_camera[..., 0], in_camera[..., 1]) > fold_radius(camera) * in_camera[..., 2]
+    return np.where(beyond[..., None], np.nan, project(camera, points_world))
+
+
+def fold_radius(camera: Camera) -> float:
+    """Return the ideal radius, distance over depth, at which the radial part of the lens turns back; infinite if never.
+
+    Radii up to 10, 84° off the axis, are looked at.
+    """
+    radii = np.linspace(0.0, 10.0, 2001)
+    slope, *_ = distortion_jacobian(radii, np.zeros_like(radii), _five(camera.distortions)[:, None])
+    return float(radii[np.argmax(slope <= 0) - 1]) if (slope <= 0).any() else float("inf")
+
+
 def to_pixels(x: np.ndarray, y: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Return pixels (..., 2) of distorted normalised coordinates, the inverse of `normalise`."""
     u = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2]

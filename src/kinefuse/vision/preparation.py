@@ -14,7 +14,7 @@ from kinefuse.errors import KinefuseError, NobodySeenError
 from kinefuse.recordings import Camera, Finding, JointCenters, Recording, View
 from kinefuse.rotations import geodesic_angle
 from kinefuse.vision.association import choose_person_and_starts
-from kinefuse.vision.cameras import project
+from kinefuse.vision.cameras import project_within_lens
 from kinefuse.vision.refinement import TOTAL, Refinement, refine_extrinsics
 from kinefuse.vision.synchrony import GridViews, StartEstimate, common_grid, estimate_start_offsets
 from kinefuse.vision.triangulation import Triangulation, triangulate
@@ -338,7 +338,7 @@ def _distance_to_others(cameras: Sequence[Camera], grid: GridViews, v: int) -> f
     shown = others[:, v] > 0
     others[:, v] = 0.0
     body = triangulate(cameras, grid.pixels[::step], others, max_error_px=np.inf).positions
-    errors = np.linalg.norm(project(cameras[v], body) - grid.pixels[::step, v], axis=-1)[shown]
+    errors = np.linalg.norm(project_within_lens(cameras[v], body) - grid.pixels[::step, v], axis=-1)[shown]
     return float(np.median(errors[np.isfinite(errors)])) if np.isfinite(errors).any() else float("nan")
 
 
