@@ -8,7 +8,7 @@ import torch
 from walk_samples import ANNY, LITERAL, a_walk, centers_of
 
 from kinefuse.body import point_terms as terms
-from kinefuse.body.fit_points import coarse_start, fit_points, starting_pose, whitening, windows
+from kinefuse.body.fit_points import PointSet, coarse_start, fit_points, starting_pose, whitening, windows
 from kinefuse.body.fitting import Body, FitConfig, fit_poses, regular_steps
 from kinefuse.body.initial_pose import align_directions, fill_in_time, initial_pose
 from kinefuse.body.kinematics import world_from_local
@@ -22,6 +22,7 @@ from kinefuse.conventions import (
     KEYPOINTS,
     SEGMENT_INDEX,
 )
+from kinefuse.errors import KinefuseError
 from kinefuse.recordings import JointCenters
 from kinefuse.rotations import geodesic_angle
 
@@ -301,3 +302,26 @@ def test_one_frame_has_a_start() -> None:
     _, points = a_walk(1)
     targets = Targets(points, 200 * torch.eye(3).double().expand(1, 26, 3, 3), torch.as_tensor(ANNY.point_segment[:26]))
     assert coarse_start(body, targets, np.zeros(1), FitConfig()).root_position.shape == (1, 3)
+
+
+@pytest.mark.parametrize("kept", [("knee", "ankle", "heel", "big_toe"), ("elbow", "wrist", "knee")])
+def test_points_without_trunk_hips_or_shoulders_are_refused(kept: tuple[str, ...]) -> None:
+    _, points = a_walk(10)
+    names = tuple(f"{name}_{side}" for name in kept for side in "lr")
+    limbs = PointSet(names, np.zeros(len(names)), np.full(len(names), 0.002))
+    with pytest.raises(KinefuseError, match="Expected points on the trunk, the hips or the shoulders"):
+        fit_points(centers_of(points).select(names), ANNY, limbs, FitConfig())
+
+
+def test_frames_that_show_only_limbs_have_a_start() -> None:
+    """Other frames of the recording may show the trunk; these begin near their points all the same."""
+    pose, points = a_walk(10)
+    limbs = [KEYPOINTS.index(f"{name}_{side}") for name in ("elbow", "wrist", "knee", "ankle") for side in "lr"]
+    only = torch.full_like(points, torch.nan)
+    only[:, limbs] = points[:, limbs]
+    body = Body(ANNY, KEYPOINTS, torch.zeros(10).double(), torch.zeros(26, 3).double())
+    segment = torch.as_tensor(ANNY.point_segment[:26])
+    _, root = initial_pose(only, segment, body.rest_points, body.joints)
+    assert float(torch.linalg.norm(root - pose.root_position, dim=-1).max()) < 0.2
+    world, _ = initial_pose(torch.full_like(points, torch.nan), segment, body.rest_points, body.joints)
+    assert bool(torch.isfinite(world).all())

@@ -121,3 +121,23 @@ def test_smpl_file_that_is_none(tmp_path: Path) -> None:
     np.savez(tmp_path / "objects.npz", v_template=np.array([{}], dtype=object))
     with pytest.raises(FormatError):
         load_smpl(tmp_path / "objects.npz")
+
+
+def test_a_damaged_smpl_file_ends_in_one_sentence(tmp_path: Path) -> None:
+    path = tiny_smpl(tmp_path / "smpl.npz")
+    whole = path.read_bytes()
+    for content in (b"", whole[: len(whole) // 2]):
+        path.write_bytes(content)
+        with pytest.raises(FormatError, match="damaged or incomplete"):
+            load_smpl(path)
+
+
+@pytest.mark.parametrize("key", ["v_template", "shapedirs", "J_regressor", "f"])
+def test_smpl_arrays_that_do_not_belong_together_are_named(tmp_path: Path, key: str) -> None:
+    path = tiny_smpl(tmp_path / "smpl.npz")
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in stored}
+    for wrong in (arrays[key][..., :-1] if key != "shapedirs" else arrays[key][:-1], arrays[key][0]):
+        np.savez(path, **{**arrays, key: wrong})
+        with pytest.raises(FormatError, match=f"{key} has the shape"):
+            load_smpl(path)

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from kinefuse.body.angles import wrap
-from kinefuse.conventions import COORDINATE_INDEX, COORDINATES
 from kinefuse.errors import KinefuseError
 from kinefuse.metrics.angles import (
     interpolate_angles,
@@ -16,11 +15,8 @@ from kinefuse.metrics.angles import (
     median_of_valid,
     median_offset,
     overlap,
-    range_of_motion,
     rmse,
 )
-from kinefuse.synthesis.gait import walk
-from kinefuse.synthesis.person import demo_person
 
 ANGLES = hnp.arrays(float, st.tuples(st.integers(2, 20), st.integers(1, 3)), elements=st.floats(-10, 10))
 
@@ -73,21 +69,6 @@ def test_overlap_and_none() -> None:
         overlap(np.array([0.0]), np.array([5.0, 6.0]))
     with pytest.raises(KinefuseError, match="no frame"):
         overlap(np.array([]), np.array([5.0, 6.0]))
-
-
-def test_range_of_motion_of_the_demo_walk() -> None:
-    table = range_of_motion(walk(demo_person()))
-    assert set(table) == set(COORDINATES)
-    knee = {key: np.rad2deg(value) for key, value in table["knee_angle_r"].items()}
-    assert knee["maximum"] == pytest.approx(63, abs=3)
-    assert knee["range"] == pytest.approx(knee["maximum"] - knee["minimum"])
-    assert 4.5 < table["pelvis_tx"]["range"] < 5.5  # metres, not unwrapped
-
-
-def test_range_of_motion_of_what_is_missing() -> None:
-    motion = walk(demo_person())
-    motion.angles[:, COORDINATE_INDEX["wrist_flex_r"]] = np.nan
-    assert np.isnan(range_of_motion(motion)["wrist_flex_r"]["range"])
 
 
 @settings(max_examples=50, deadline=None)

@@ -1,10 +1,12 @@
 """Comparison with other tools' tables, made up and real."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from kinefuse.body.angles import wrap
 from kinefuse.conventions import COORDINATES
 from kinefuse.errors import KinefuseError
 from kinefuse.formats.storage import Table, read_mot, write_mot
@@ -31,6 +33,16 @@ def test_a_constant_5_degrees(motion: Motion) -> None:
     assert knee.rmse_no_offset == pytest.approx(0.0, abs=1e-9)
     assert knee.correlation == pytest.approx(1.0)
     assert knee.frames == len(motion.time)
+
+
+def test_a_turn_past_half_a_turn_correlates(motion: Motion) -> None:
+    """One tool's column is wrapped and the other's is not; the movement is the same."""
+    index = COORDINATES.index("pelvis_rotation")
+    turning = replace(motion, angles=motion.angles.copy())
+    turning.angles[:, index] = np.linspace(2.0, 5.0, len(motion.time))
+    table = table_of(turning, ["pelvis_rotation"], 3.0)
+    turning.angles[:, index] = wrap(turning.angles[:, index])
+    assert compare_to_mot(turning, table)[0].correlation == pytest.approx(1.0)
 
 
 def test_the_other_sign_of_the_knee(motion: Motion) -> None:

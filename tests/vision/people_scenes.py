@@ -6,8 +6,11 @@ from typing import ClassVar
 
 import cv2
 import numpy as np
+from geometry_scenes import BENT, camera_ring
 
 from kinefuse.conventions import KEYPOINTS
+from kinefuse.recordings import Keypoints, Recording, View
+from kinefuse.vision.cameras import project
 from kinefuse.vision.detectors import ImageDetection, nobody
 
 _HEIGHTS = {
@@ -65,6 +68,24 @@ def walker(frames: int, rate_hz: float = 30.0) -> np.ndarray:
     z = -sine[:, None] * local[..., 0] + cosine[:, None] * local[..., 2]
     centre = 0.8 * np.stack([sine, cosine], axis=1)
     return np.stack([x + centre[:, None, 0], local[..., 1], z + centre[:, None, 1]], axis=-1)
+
+
+def crowd(
+    starts: Sequence[float], given: Sequence[float | None], frames: int = 120, rate_hz: float = 60.0
+) -> Recording:
+    """Return three views of somebody who walks by at 1.5 m/s; in every seventh frame a bystander is seen too."""
+    cameras = camera_ring(3, BENT, radius=7.0)
+    time = np.arange(200) / rate_hz
+    path = walker(200, rate_hz) + 1.5 * (time[:, None, None] - 1.5) * np.array([1.0, 0.0, 0.0])
+    views = []
+    for v, camera in enumerate(cameras):
+        own = path[round(rate_hz * (starts[v] - min(starts))) :][:frames]
+        people = np.stack([np.full_like(own, np.nan), own], axis=1)
+        people[::7, 0] = path[0] + np.array([1.0, 0.0, 1.5 + 0.3 * v])
+        pixels = project(camera, people) + np.random.default_rng(v).normal(0.0, 1.0, (*people.shape[:3], 2))
+        points = Keypoints(names=KEYPOINTS, pixels=pixels, confidence=np.where(np.isnan(pixels[..., 0]), 0.0, 0.9))
+        views.append(View(camera=camera.name, rate_hz=rate_hz, start_s=given[v], keypoints=points))
+    return Recording(cameras=tuple(cameras), views=tuple(views))
 
 
 class BrightestDetector:

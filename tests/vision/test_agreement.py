@@ -15,6 +15,7 @@ from kinefuse.vision.agreement import (
     find_strays,
     nearest_frames,
     regions_from_others,
+    to_own_frames,
 )
 
 FRAMES = 30
@@ -43,6 +44,32 @@ def test_nearest_frames_of_two_rates() -> None:
     found = nearest_frames(own, np.array([-0.2, -0.04, 0.0, 0.04, 0.06, 0.4, 0.46, 1.0]))
     assert found.tolist() == [-1, 0, 0, 0, 1, 4, -1, -1]
     assert nearest_frames(np.array([]), np.array([0.0])).tolist() == [-1]
+
+
+def test_frames_between_instants_take_the_flag_of_the_nearest() -> None:
+    flags = np.array([True, True, False, True])
+    fast = to_own_frames(flags, np.array([2, 5, 8, 11]), 16)
+    assert np.flatnonzero(fast).tolist() == [1, 2, 3, 4, 5, 6, 10, 11, 12]
+    same = to_own_frames(flags, np.array([-1, 0, 1, 2]), 4)
+    assert same.tolist() == [True, False, True, False]  # frame 3 is after the grid
+    assert not to_own_frames(flags, np.full(4, -1), 3).any()
+
+
+def test_a_stray_that_is_faster_than_the_grid_is_found_in_all_frames() -> None:
+    slow = tracks(4)
+    time = np.arange(40) / 60.0  # the others have more frames, and set the grid
+    pixels = observe([slow[0].camera], walker(len(time), 60.0) * [0, 1, 0] + BYSTANDER)[:, 0]
+    fast = ViewTrack(camera=slow[0].camera, time=time, pixels=pixels, confidence=np.full((len(time), 26), 0.9))
+    longer = [
+        ViewTrack(
+            camera=track.camera,
+            time=np.arange(60) / 30.0,
+            pixels=np.concatenate([track.pixels, np.full_like(track.pixels, np.nan)]),
+            confidence=np.concatenate([track.confidence, np.zeros_like(track.confidence)]),
+        )
+        for track in slow[1:]
+    ]
+    assert find_strays([fast, *longer])[0].all()
 
 
 def test_common_frames_follow_the_clock() -> None:

@@ -13,7 +13,9 @@ from kinefuse.rotations import rotvec_from_matrix
 from kinefuse.vision.cameras import (
     epipolar_distance,
     essential_matrix,
+    fold_radius,
     project,
+    project_within_lens,
     stack_cameras,
     undistort_pixels,
 )
@@ -82,6 +84,19 @@ def test_pixels_beyond_the_fold_of_the_lens_have_no_ray(camera: Camera) -> None:
     rays = undistort_pixels(barrel, camera.matrix[:2, 2] + np.array([[640.0, 0.0], [700.0, 0.0]]))
     assert np.isfinite(rays[0]).all()
     assert np.isnan(rays[1]).all()
+
+
+def test_points_beyond_the_fold_of_the_lens_are_not_in_the_image(camera: Camera) -> None:
+    """With k1 = -0.25 the image of a point at x/z = 2 is the very centre; the fold is at x/z = 1.155."""
+    barrel = replace(camera, distortions=np.array([-0.25, 0.0, 0.0, 0.0]))
+    rays = np.array([[2.0, 0.0, 1.0], [1.2, 0.0, 1.0], [1.1, 0.0, 1.0], [0.0, 0.0, -1.0], [np.nan, 0.0, 1.0]])
+    points = camera.centre + 3.0 * rays @ camera.R_camera_world
+    np.testing.assert_allclose(project(barrel, points[0]), camera.matrix[:2, 2], atol=1e-6)
+    seen = project_within_lens(barrel, points)
+    assert np.isfinite(seen).all(axis=-1).tolist() == [False, False, True, False, False]
+    np.testing.assert_array_equal(seen[2], project(barrel, points[2]))
+    assert fold_radius(barrel) == pytest.approx(np.sqrt(4.0 / 3.0), abs=0.006)
+    assert fold_radius(replace(camera, distortions=np.zeros(5))) == np.inf
 
 
 def test_epipolar_distance_of_known_points() -> None:

@@ -7,17 +7,20 @@ import cv2
 import numpy as np
 import pytest
 from geometry_scenes import camera_ring
-from people_scenes import BrightestDetector, EverybodyDetector, blank_frames, write_video
+from people_scenes import BrightestDetector, EverybodyDetector, blank_frames, crowd, walker, write_video
 
-from kinefuse.conventions import KEYPOINT_INDEX, KEYPOINTS
+from kinefuse.conventions import KEYPOINT_INDEX, KEYPOINTS, mirror_permutation
 from kinefuse.errors import FormatError, KinefuseError
 from kinefuse.formats.calibration import read_calibration
-from kinefuse.recordings import Camera, Keypoints, Recording, View
-from kinefuse.vision.cache import FOLDER
+from kinefuse.recordings import Camera, Finding, Keypoints, Recording, View
+from kinefuse.vision import detection
+from kinefuse.vision.agreement import ViewTrack
+from kinefuse.vision.cache import FOLDER, VideoDetections
 from kinefuse.vision.cameras import project
 from kinefuse.vision.detection import detect_recording
 from kinefuse.vision.detectors import DETECTORS
 from kinefuse.vision.mattes import person_mattes
+from kinefuse.vision.sides import HALVES
 
 FRAMES = 6
 SCALE = 0.5
@@ -107,6 +110,54 @@ def test_a_detector_that_sees_everybody(tmp_path: Path, monkeypatch: pytest.Monk
         assert view.keypoints is not None
         assert view.keypoints.pixels.shape == (FRAMES, 1, 26, 2)
         assert hip_error_px(found, view) < 12
+
+
+def test_a_detector_that_sees_everybody_finds_the_person_whose_start_is_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The third camera begins 0.9 s later than the others, and loses the person for longer than a track survives."""
+    scene = crowd([0.0, 0.0, 0.9], [None] * 3)
+    shown = {view.camera: view.keypoints for view in scene.views}
+    late = shown["cam_2"]
+    assert late is not None
+    late.pixels[16:36], late.confidence[16:36] = np.nan, 0.0
+    scale = 0.25
+
+    def detect(video: Path, *_: object) -> VideoDetections:
+        points = shown[video.stem]
+        assert points is not None
+        return VideoDetections(
+            size=(480, 270), rate_hz=60.0, pixels=scale * points.pixels, confidence=points.confidence
+        )
+
+    monkeypatch.setattr(detection, "detect_video", detect)
+    blank = blank_frames(2, (480, 270))
+    videos = [write_video(tmp_path / f"{view.camera}.mp4", blank) for view in scene.views]
+    views = [View(camera=v.camera, video=f, rate_hz=60.0) for v, f in zip(scene.views, videos, strict=True)]
+    found, findings = detect_recording(replace(scene, views=tuple(views)), "brightest", use_cache=False)
+    for view, full in zip(found.views, scene.views, strict=True):
+        assert view.keypoints is not None
+        assert full.keypoints is not None
+        np.testing.assert_allclose(view.keypoints.pixels[:, 0], full.keypoints.pixels[:, 1], atol=2.0)
+        assert view.start_s is None
+    assert not any("somebody else" in finding.text for finding in findings)
+
+
+def test_what_is_said_about_several_people_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(DETECTORS, "everybody", EverybodyDetector)
+    cameras = camera_ring(2)
+    recording = film(tmp_path, cameras, bystander="cam_0", empty="cam_0")
+    frames = blank_frames(FRAMES, (960, 540))
+    for frame in frames:
+        frame[150:530, 30:250] = 255
+    write_video(tmp_path / "cam_0.mp4", frames)
+    frames = blank_frames(FRAMES, (960, 540))
+    for number, frame in enumerate(frames):
+        draw_person(frame, cameras[1], standing_at(number))
+        frame[10:100, 850:950] = 255
+    write_video(tmp_path / "cam_1.mp4", frames)
+    _, findings = detect_recording(recording, "everybody")
+    assert any("No two cameras agree on where a person is" in finding.text for finding in findings)
 
 
 def test_a_camera_that_sees_only_somebody_else_is_left_out(tmp_path: Path) -> None:
@@ -202,8 +253,9 @@ def test_mattes_are_stored_and_read(tmp_path: Path, brightest: type[BrightestDet
     for frame in range(FRAMES):
         points = np.array([[0.0, 0.95, 0.0], [0.0, 0.3, 0.0], [0.9, 0.95, 0.9]]) + standing_at(frame)
         assert mattes.at(frame, project(found.cameras[0], points)).tolist() == [True, True, False]
-    detect_recording(recording, "brightest")  # keypoints alone are served by what was made with mattes
+    again, _ = detect_recording(recording, "brightest")  # keypoints alone are served by what was made with mattes
     assert brightest.images == 2 * FRAMES
+    assert [view.silhouettes for view in again.views] == [None, None]
 
 
 def test_mattes_need_no_folder(tmp_path: Path) -> None:
@@ -264,6 +316,24 @@ def test_videos_of_different_length_without_start_are_not_compared(tmp_path: Pat
     write_video(tmp_path / "cam_0.mp4", blank_frames(3 * FRAMES, (960, 540), level=230))
     _, findings = detect_recording(recording, "brightest")
     assert not any("somebody else" in finding.text for finding in findings)
+
+
+def test_sides_are_mended_in_every_frame_of_a_faster_camera() -> None:
+    """The instants that are compared are those of the slower cameras, which have more frames."""
+    cameras = camera_ring(4)
+    tracks = []
+    for v, camera in enumerate(cameras):
+        rate, frames = (60.0, 80) if v == 3 else (30.0, 90)
+        pixels = project(camera, walker(frames, rate))
+        time = np.arange(frames) / rate
+        tracks.append(ViewTrack(camera=camera, time=time, pixels=pixels, confidence=np.full((frames, 26), 0.9)))
+    right = tracks[3].pixels
+    tracks[3] = replace(tracks[3], pixels=right[:, mirror_permutation(KEYPOINTS)])
+    findings: list[Finding] = []
+    paired = [k for half in HALVES.values() for k in half]
+    mended = detection._mend_sides(tracks, findings)
+    np.testing.assert_array_equal(mended[3].pixels[:, paired], right[:, paired])
+    assert all("in 80 of 80 frames" in finding.text for finding in findings)
 
 
 def cut_real_trial(balancing: Path, folder: Path, frames: range, pasted: bool) -> Recording:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from geometry_scenes import BENT, camera_ring, look_at
+from people_scenes import crowd
 
 from kinefuse.conventions import KEYPOINTS
 from kinefuse.errors import KinefuseError
@@ -159,6 +160,18 @@ def test_the_camera_that_is_off_is_named() -> None:
     assert "try --refine-cameras" in findings[0].text
 
 
+def test_two_cameras_that_mostly_disagree_are_told() -> None:
+    recording = recording_of(camera_ring(3)[:2], noise=0.5)
+    rng = np.random.default_rng(5)
+    pixels = points_of(recording, 1).pixels
+    wrong = rng.random(pixels.shape[:-1]) < 0.6
+    pixels[wrong, 1] += 150.0
+    prepared = measure_joint_centers(recording)
+    assert prepared.quality["median_reprojection_px"] < 1.0
+    assert prepared.quality["median_reprojection_seen_px"] > 20.0
+    assert any("The cameras disagree by" in finding.text for finding in prepared.findings)
+
+
 def test_refining_mends_it() -> None:
     cameras = camera_ring(4, BENT)
     recording = recording_of(cameras)
@@ -186,6 +199,16 @@ def test_an_unknown_start_is_estimated_and_said() -> None:
     assert prepared.recording.views[2].start_s == prepared.quality["cameras"]["cam_2"]["start_s"]
 
 
+@pytest.mark.parametrize("first", [None, 100.0])
+def test_bystanders_do_not_hide_an_unknown_start(first: float | None) -> None:
+    start = first or 0.0
+    prepared = measure_joint_centers(crowd([start, start, start + 0.9], [first, first, None]))
+    late = prepared.quality["cameras"]["cam_2"]
+    assert late["start_s"] == pytest.approx(start + 0.9, abs=0.005)
+    assert late["frames"] > 60
+    assert prepared.quality["median_reprojection_seen_px"] < 2.0
+
+
 def test_one_camera_is_told_what_to_do() -> None:
     recording = recording_of(camera_ring(2))
     alone = replace(recording, views=recording.views[:1])
@@ -193,6 +216,24 @@ def test_one_camera_is_told_what_to_do() -> None:
         measure_joint_centers(alone)
     with pytest.raises(KinefuseError, match="at least two calibrated cameras, got 0"):
         measure_joint_centers(replace(recording, views=()))
+
+
+def test_points_that_no_other_camera_sees_were_not_left_out() -> None:
+    recording = recording_of(camera_ring(3))
+    for v in (1, 2):  # for more than half of the time the first camera is alone
+        points_of(recording, v).confidence[50:] = 0.0
+        points_of(recording, v).pixels[50:] = np.nan
+    prepared = measure_joint_centers(recording)
+    assert prepared.quality["cameras"]["cam_0"]["rejected_fraction"] < 0.05
+    assert not any("were left out" in finding.text for finding in prepared.findings)
+
+
+def test_confidences_that_are_all_too_low_are_told() -> None:
+    recording = recording_of(camera_ring(3))
+    for v in range(3):
+        points_of(recording, v).confidence[:] = 0.12
+    with pytest.raises(KinefuseError, match=r"highest confidence is 0\.12, and 0\.3 is needed"):
+        measure_joint_centers(recording)
 
 
 def test_nobody_is_told() -> None:
@@ -205,6 +246,15 @@ def test_nobody_is_told() -> None:
                 measure_joint_centers(recording)
     with pytest.raises(KinefuseError, match="No camera shows a person"):
         measure_joint_centers(recording)
+
+
+def test_a_camera_without_a_single_row_of_keypoints_is_not_needed() -> None:
+    recording = recording_of(camera_ring(3))
+    empty = Keypoints(names=KEYPOINTS, pixels=np.empty((0, 1, 26, 2)), confidence=np.empty((0, 1, 26)))
+    views = (*recording.views[:2], replace(recording.views[2], keypoints=empty))
+    prepared = measure_joint_centers(replace(recording, views=views))
+    assert prepared.quality["missing_fraction"] < 0.01
+    assert any("Camera cam_2 shows the person in only 0 %" in finding.text for finding in prepared.findings)
 
 
 def test_cameras_of_another_room_are_told() -> None:

@@ -76,6 +76,15 @@ def test_the_majority_decides_when_all_could_be_mirrored() -> None:
     np.testing.assert_array_equal(found, truth)
 
 
+def test_one_side_alone_is_never_exchanged() -> None:
+    """With no point of the right side in view, nothing can be compared with an exchanged view: no merit of it."""
+    cameras, pixels, confidence = scene(2, noise_px=10.0)
+    right = [k for k, name in enumerate(KEYPOINTS) if name.endswith("_r")]
+    pixels[:, :, right], confidence[:, :, right] = np.nan, 0.0
+    for half in HALVES.values():
+        assert not exchanged_sides(cameras, pixels, confidence, half).any()
+
+
 def test_a_single_view_is_left_alone() -> None:
     cameras, pixels, confidence = scene(1)
     assert not exchanged_sides(cameras, pixels, confidence, HALVES["upper body"]).any()

@@ -1,13 +1,16 @@
 """The common time grid, and starts that the movement tells."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+import people_scenes
 import pytest
 from geometry_scenes import BENT, camera_ring
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kinefuse.conventions import KEYPOINTS
 from kinefuse.errors import KinefuseError
 from kinefuse.recordings import Camera, Keypoints, View
 from kinefuse.vision.cameras import project
@@ -25,11 +28,22 @@ def walker(time: np.ndarray, swing: float = 0.3) -> np.ndarray:
     return np.stack([x, y, z], axis=-1)
 
 
+def stroller(time: np.ndarray, _: float = 0.0) -> np.ndarray:
+    """Return points (T, K, 3) metres of somebody who walks on a circle; `time` is whole 60ths of a second from 0."""
+    return people_scenes.walker(600, 60.0)[np.rint(60.0 * time).astype(int)][:, [KEYPOINTS.index(n) for n in NAMES]]
+
+
 def view_of(
-    camera: Camera, start_s: float, rate_hz: float, frames: int, swing: float = 0.3, noise: float = 0.0
+    camera: Camera,
+    start_s: float,
+    rate_hz: float,
+    frames: int,
+    swing: float = 0.3,
+    noise: float = 0.0,
+    moves: Callable[[np.ndarray, float], np.ndarray] = walker,
 ) -> View:
     time = start_s + np.arange(frames) / rate_hz
-    pixels = project(camera, walker(time, swing))
+    pixels = project(camera, moves(time, swing))
     pixels = pixels + np.random.default_rng(len(camera.name) + frames).normal(0.0, noise, pixels.shape)
     points = Keypoints(names=NAMES, pixels=pixels[:, None], confidence=np.ones((frames, 1, len(NAMES))))
     return View(camera=camera.name, rate_hz=rate_hz, start_s=start_s, keypoints=points)
@@ -140,6 +154,41 @@ def test_without_any_start_the_first_camera_is_the_clock() -> None:
     placed, estimates, _ = estimate_start_offsets(cameras, views)
     assert [view.start_s for view in placed] == pytest.approx([0.0, 0.2, -0.1], abs=0.003)
     assert {estimate.camera for estimate in estimates} == {"cam_1", "cam_2"}
+
+
+def test_a_camera_that_cannot_be_placed_misleads_no_other() -> None:
+    """One starts outside of the times that are searched; the other is placed by the first camera alone."""
+    cameras = camera_ring(3, BENT)
+    frames = [300, 420, 300]  # the camera that cannot be placed has most observations
+    views = [
+        replace(view_of(c, s, 60.0, n, noise=1.0, moves=stroller), start_s=None)
+        for c, s, n in zip(cameras, [0.0, 1.3, 0.3], frames, strict=True)
+    ]
+    placed, estimates, findings = estimate_start_offsets(cameras, views)
+    assert [(e.camera, e.found) for e in estimates] == [("cam_2", True), ("cam_1", False)]
+    assert placed[2].start_s == pytest.approx(0.3, abs=0.003)
+    assert placed[1].start_s == 0.0
+    assert [finding.level for finding in findings] == ["info", "warning"]
+    assert estimates[1].reason == "edge"
+    assert "at an end of the ± 1 s that are searched: it may start further off; add start_s" in findings[1].text
+
+
+@pytest.mark.parametrize("start_s", [0.0, None])
+def test_a_camera_without_frames_hinders_no_other(start_s: float | None) -> None:
+    cameras = camera_ring(3, BENT)
+    empty = Keypoints(names=NAMES, pixels=np.empty((0, 1, len(NAMES), 2)), confidence=np.empty((0, 1, len(NAMES))))
+    views = [View(camera="cam_0", rate_hz=120.0, start_s=start_s, keypoints=empty)]
+    views += [replace(view_of(camera, 0.0, 60.0, 240), start_s=start_s) for camera in cameras[1:]]
+    placed, _, told = estimate_start_offsets(cameras, views)
+    assert any("cam_0" in finding.about for finding in told) == (start_s is None)
+    assert [view.start_s for view in placed] == pytest.approx([0.0, 0.0, 0.0], abs=0.003)
+    grid = common_grid(placed)
+    assert len(grid.time) >= 239
+    np.testing.assert_allclose(np.diff(grid.time), 1.0 / 60.0)
+    assert all("shares too few points" in finding.text for finding in told if "cam_0" in finding.about)
+    assert not grid.confidence[:, 0].any()
+    assert np.isnan(grid.pixels[:, 0]).all()
+    assert np.isfinite(grid.pixels[1:-1, 1:]).all()
 
 
 def test_known_starts_are_never_changed() -> None:

@@ -13,7 +13,7 @@ from kinefuse.body.angles import joint_angles
 from kinefuse.body.certainty import ANY_ROTATION_SD, LONGEST_BRIDGE_S, angle_sd, bridged, is_seen, provenance
 from kinefuse.body.fit_shape import BodyPrior, fit_body
 from kinefuse.body.fitting import Body, FitConfig, PosePrior, fit_poses, orientation_covariance
-from kinefuse.body.initial_pose import fill_in_time, initial_pose
+from kinefuse.body.initial_pose import fill_in_time, initial_pose, tells_trunk
 from kinefuse.body.kinematics import local_from_world
 from kinefuse.body.models import BodyModel
 from kinefuse.body.point_terms import Pose, Targets
@@ -23,6 +23,7 @@ from kinefuse.conventions import (
     SEGMENT_PARENTS,
     SEGMENTS,
 )
+from kinefuse.errors import KinefuseError
 from kinefuse.motion import Motion
 from kinefuse.recordings import JointCenters
 
@@ -111,9 +112,26 @@ def fit_points(
     Returns
     -------
     Motion, with standard deviations from the curvature of each frame's own cost
+
+    Raises
+    ------
+    KinefuseError
+        If no point of the trunk, the hips or the shoulders was ever seen: the pelvis could be turned any way.
     """
+    _check_trunk(centers, model, points)
     body = fit_body_to_points(centers, model, points, config, floor_sd=floor_sd, stature_m=stature_m, extra=extra)
     return fit_poses_to_points(centers, body, points, config, floor_sd=floor_sd, estimator=estimator, extra=extra)
+
+
+def _check_trunk(centers: JointCenters, model: BodyModel, points: PointSet) -> None:
+    index = model.point_index(points.names)
+    segment, rest = (torch.as_tensor(a[index]) for a in (model.point_segment, model.points_mean))
+    telling = tells_trunk(segment, rest, torch.as_tensor(model.joints_mean)).numpy()
+    if not np.isfinite(centers.positions[:, telling]).all(-1).any():
+        raise KinefuseError(
+            "Expected points on the trunk, the hips or the shoulders, without which nothing tells where a body is and "
+            f"which way it faces; got only {', '.join(points.names[:12])}: add hip or shoulder points."
+        )
 
 
 def fit_body_to_points(

@@ -11,6 +11,9 @@ FOLLOW_WEIGHT = 0.004
 HINGE_WEIGHT = 0.03
 PELVIS_SPAN_M = 0.04
 OFF_PELVIS_WEIGHT = 0.02
+TRUNK = (0, 3, 6, 9, 13, 14)
+BESIDE_TRUNK = (1, 2, 16, 17)
+"""Thighs and upper arms, whose points at hips and shoulders belong to the trunk as well."""
 
 
 def fill_in_time(points: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -125,13 +128,28 @@ def initial_pose(
     return chain.R, chain.p[:, 0]
 
 
+def tells_trunk(segment: torch.Tensor, rest: torch.Tensor, joints: torch.Tensor) -> torch.Tensor:
+    """Return which points (K,) tell where the trunk is: those on it, and those close to hips and shoulders.
+
+    Parameters
+    ----------
+    segment : (K,) segment of each point
+    rest : (K, 3) the points in the rest pose, metres
+    joints : (22, 3) joints in the rest pose, metres
+    """
+    near = torch.linalg.norm(rest - joints[segment], dim=-1) < NEAR_JOINT_M
+    return torch.isin(segment, torch.tensor(TRUNK)) | (torch.isin(segment, torch.tensor(BESIDE_TRUNK)) & near)
+
+
 def _place_trunk(chain: _Chain) -> None:
-    """Fit the trunk as one rigid piece; by the pelvis's own points where they suffice, since a trunk bends."""
-    trunk = torch.tensor([0, 1, 2, 3, 6, 9, 13, 14, 16, 17])
-    joint_of = chain.joints[chain.segment]
-    on_trunk = torch.isin(chain.segment, torch.tensor([0, 3, 6, 9, 13, 14])) & chain.ever
-    at_joint = torch.isin(chain.segment, trunk) & (torch.linalg.norm(chain.rest - joint_of, dim=-1) < NEAR_JOINT_M)
-    used = on_trunk | (at_joint & chain.ever)
+    """Fit the trunk as one rigid piece; by the pelvis's own points where they suffice, since a trunk bends.
+
+    Where frames show no point that tells it, the whole body counts as the piece.
+    """
+    used = tells_trunk(chain.segment, chain.rest, chain.joints) & chain.ever
+    used = used if bool(used.any()) else chain.ever
+    if not bool(used.any()):
+        return  # nothing was seen in these frames, and the body stays where it rests
     source, target = chain.rest[used], chain.points[:, used]
     share = _trunk_weights(source, chain.segment[used])
     centre_s, centre_t = share @ source / share.sum(), torch.einsum("k,tki->ti", share, target) / share.sum()

@@ -3,10 +3,12 @@
 A body model is data, not behaviour: the same kinematics and the same fitter serve every one.
 """
 
+import zlib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -168,7 +170,8 @@ def load_smpl(path: Path, n_shape: int = 10) -> BodyModel:
     Raises
     ------
     FormatError
-        If the file is missing, is a pickle, lacks an array, or is another model.
+        If the file is missing, damaged or a pickle, lacks an array, is another model, or its arrays do not belong
+        together.
     """
     path = Path(path)
     if path.suffix != ".npz" or not path.is_file():
@@ -179,12 +182,33 @@ def load_smpl(path: Path, n_shape: int = 10) -> BodyModel:
             if missing:
                 raise FormatError(f"{path}: not an SMPL model, it lacks {', '.join(sorted(missing))}.")
             data = {key: np.asarray(stored[key]) for key in SMPL_ARRAYS}
-        joints = data["weights"].shape[-1]
-        if joints not in SMPL_JOINTS:
-            raise FormatError(f"{path}: has {joints} joints; expected SMPL with 24 or SMPL-H with 52.")
     except ValueError as error:
         raise FormatError(f"{path}: its arrays cannot be read without pickle; save plain arrays.") from error
+    except (BadZipFile, zlib.error, EOFError, OSError) as error:
+        raise FormatError(f"{path}: the file is damaged or incomplete; copy it again.") from error
+    _check_smpl(path, data)
     return _body_from_smpl(data, n_shape)
+
+
+def _check_smpl(path: Path, data: dict[str, np.ndarray]) -> None:
+    """Refuse arrays that are not one model of V vertices and J joints."""
+    joints = data["weights"].shape[-1] if data["weights"].ndim else 0
+    if joints not in SMPL_JOINTS:
+        raise FormatError(f"{path}: has {joints} joints; expected SMPL with 24 or SMPL-H with 52.")
+    vertices = len(data["weights"])
+    expected: dict[str, tuple[int, ...]] = {
+        "v_template": (vertices, 3),
+        "shapedirs": (vertices, 3, *data["shapedirs"].shape[2:3]),
+        "J_regressor": (joints, vertices),
+        "weights": (vertices, joints),
+        "f": (*data["f"].shape[:1], 3),
+    }
+    for key, shape in expected.items():
+        if data[key].shape != shape or data[key].ndim != (3 if key == "shapedirs" else 2):
+            raise FormatError(
+                f"{path}: {key} has the shape {data[key].shape}, which does not belong to {vertices} vertices and "
+                f"{joints} joints, as weights has them; export the model again."
+            )
 
 
 def _body_from_smpl(data: dict[str, np.ndarray], n_shape: int) -> BodyModel:

@@ -1,13 +1,11 @@
-"""Pure functions on angles over time: wrapping, errors, offsets, ranges of motion. NaN is missing, never zero."""
+"""Pure functions on angles over time: wrapping, errors, offsets, extents. NaN is missing, never zero."""
 
 from typing import Final
 
 import numpy as np
 
 from kinefuse.body.angles import wrap
-from kinefuse.conventions import COORDINATES, IS_LENGTH
 from kinefuse.errors import KinefuseError
-from kinefuse.motion import Motion
 
 LONGEST_STEP: Final = 4.0
 """Nothing is interpolated across a step of time this many times as long as the median step."""
@@ -121,25 +119,6 @@ def overlap(time: np.ndarray, truth_time: np.ndarray) -> np.ndarray:
             f"The two motions do not overlap in time: {spans[0]} and {spans[1]}; bring them to one clock."
         )
     return inside
-
-
-def range_of_motion(motion: Motion) -> dict[str, dict[str, float]]:
-    """Return how far each coordinate moved.
-
-    Returns
-    -------
-    For each name of `conventions.COORDINATES`: ``minimum``, ``maximum`` and ``range`` in radians (``pelvis_t*``
-    metres), NaN where the motion does not have it. Angles are unwrapped over time first.
-    """
-    table = {}
-    for index, name in enumerate(COORDINATES):
-        values = motion.angles[:, index]
-        values = values[np.isfinite(values)]
-        if not IS_LENGTH[index]:
-            values = np.unwrap(values)
-        low, high = (float(values.min()), float(values.max())) if values.size else (np.nan, np.nan)
-        table[name] = {"minimum": low, "maximum": high, "range": high - low}
-    return table
 
 
 def extent(values: np.ndarray, is_length: bool = False) -> float:

@@ -29,7 +29,7 @@ class TableDifference:
     coordinate
     frames : that were compared
     rmse, median_offset, rmse_no_offset : of motion minus table
-    correlation : Pearson's, NaN for fewer than three frames or a constant
+    correlation : Pearson's, of angles unwrapped; NaN for fewer than three frames or a constant
     """
 
     coordinate: str
@@ -89,14 +89,23 @@ def _table_difference(
     difference = raw if length else wrap(raw)
     offset = median_of_valid(difference) if length else median_offset(difference)
     centred = difference - offset if length else wrap(difference - offset)
+    whole = ours if length else _unwrapped(ours)  # a column that passes ±180° would seem to jump
     return TableDifference(
         coordinate=name,
         frames=int(np.isfinite(difference).sum()),
         rmse=float(rmse(difference)[0]),
         median_offset=float(offset[0]),
         rmse_no_offset=float(rmse(centred)[0]),
-        correlation=_correlation(ours, column[:, 0]),
+        correlation=_correlation(whole, whole - centred[:, 0]),
     )
+
+
+def _unwrapped(angles: np.ndarray) -> np.ndarray:
+    """Return angles (T,) radians without jumps of whole turns between those that are not NaN."""
+    known = np.isfinite(angles)
+    out = angles.astype(float)
+    out[known] = np.unwrap(angles[known])
+    return out
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:

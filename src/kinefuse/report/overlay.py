@@ -16,7 +16,7 @@ from kinefuse.motion import Motion
 from kinefuse.recordings import Recording, View
 from kinefuse.report.agreement import body_points, nearest_frames
 from kinefuse.report.markup import number, section, text
-from kinefuse.vision.cameras import project
+from kinefuse.vision.cameras import project_within_lens
 
 PICTURES: Final = 4
 SIDE_PX: Final = 900
@@ -106,7 +106,7 @@ def _picture(motion: Motion, recording: Recording, body: BodyModel | None, view:
     camera = recording.camera(view.camera)
     mapping, _ = map_image(camera, view, (image.shape[1], image.shape[0]), image)
     lines = skeleton_lines(motion, body, at) if at >= 0 else []
-    drawn = [(side, mapping.to_file(project(camera, ends))) for side, ends in lines]
+    drawn = [(side, mapping.to_file(project_within_lens(camera, ends))) for side, ends in lines]
     picture = draw_overlay(image, drawn, _seen_points(view, frame, mapping))
     return Picture(camera=view.camera, time_s=time, frame=frame, jpeg=encode_jpeg(picture, MAX_BYTES))
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from kinefuse.conventions import KEYPOINTS
 from kinefuse.recordings import Camera
-from kinefuse.vision.cameras import project
+from kinefuse.vision.cameras import project_within_lens
 from kinefuse.vision.triangulation import triangulate
 
 STRAY_FRACTION = 0.045
@@ -128,7 +128,7 @@ def find_strays(tracks: Sequence[ViewTrack]) -> list[np.ndarray]:
     cameras = [track.camera for track in tracks]
     limit = STRAY_FRACTION * np.array([np.hypot(*camera.size) for camera in cameras])
     result = triangulate(cameras, middles, weight, max_error_px=float(limit.max()))
-    distance = result.reprojection_px
+    distance = np.where(result.used.any(axis=1, keepdims=True), result.reprojection_px, np.nan)
     seen = np.isfinite(distance)
     middle = np.full(seen.shape[:2], np.nan)
     some = seen.any(axis=2)
@@ -136,7 +136,7 @@ def find_strays(tracks: Sequence[ViewTrack]) -> list[np.ndarray]:
     others_agree = (result.used.any(axis=2)).sum(axis=1, keepdims=True) >= 2
     strays = np.nan_to_num(middle) > limit
     return [
-        _to_own_frames(strays[:, v] & others_agree[:, 0], grid.frame[:, v], len(t.time)) for v, t in enumerate(tracks)
+        to_own_frames(strays[:, v] & others_agree[:, 0], grid.frame[:, v], len(t.time)) for v, t in enumerate(tracks)
     ]
 
 
@@ -156,10 +156,32 @@ def find_jumps(track: ViewTrack) -> np.ndarray:
     return np.flatnonzero(jump) + 1
 
 
-def _to_own_frames(flags: np.ndarray, frame: np.ndarray, frames: int) -> np.ndarray:
+def to_own_frames(flags: np.ndarray, frame: np.ndarray, frames: int) -> np.ndarray:
+    """Bring flags of instants to the frames of one view.
+
+    A view that is faster than the grid has frames between its instants; these take the flag of the nearest frame that
+    is on the grid. Frames before and after the grid were not looked at, and have none.
+
+    Parameters
+    ----------
+    flags : (G,) bool
+    frame : (G,) frame of the view at each instant, -1 for none, as in `Grid`
+    frames : T, how many the view has
+
+    Returns
+    -------
+    (T,) bool
+    """
     out = np.zeros(frames, dtype=bool)
     out[frame[(frame >= 0) & flags]] = True
-    return out
+    seen = np.unique(frame[frame >= 0])
+    if len(seen) < 2:
+        return out
+    own = np.arange(frames)
+    right = np.clip(np.searchsorted(seen, own), 1, len(seen) - 1)
+    left = right - 1
+    nearest = np.where(own - seen[left] <= seen[right] - own, seen[left], seen[right])
+    return out[nearest] & (2 * np.abs(own - nearest) <= np.diff(seen).max())
 
 
 def regions_from_others(tracks: Sequence[ViewTrack], view: int, strays: Sequence[np.ndarray]) -> np.ndarray:
@@ -180,7 +202,7 @@ def regions_from_others(tracks: Sequence[ViewTrack], view: int, strays: Sequence
     ]
     grid = common_frames(agreeing)
     points = triangulate([track.camera for track in agreeing], grid.pixels, grid.confidence).positions
-    boxes = boxes_around(project(tracks[view].camera, points))
+    boxes = boxes_around(project_within_lens(tracks[view].camera, points))
     known = np.flatnonzero(np.isfinite(boxes).all(axis=1))
     own = tracks[view].time
     if len(known) == 0:

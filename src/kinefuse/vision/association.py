@@ -15,8 +15,8 @@ from itertools import combinations
 import numpy as np
 
 from kinefuse.recordings import Camera, Finding, Keypoints, Recording, View
-from kinefuse.vision.cameras import project
-from kinefuse.vision.synchrony import common_grid
+from kinefuse.vision.cameras import project_within_lens
+from kinefuse.vision.synchrony import common_grid, estimate_start_offsets
 from kinefuse.vision.triangulation import triangulate
 
 NEAR = 0.15
@@ -60,6 +60,8 @@ def keep_person(recording: Recording) -> Recording:
     """Return the recording with one person in each view's keypoints, the one who is recorded.
 
     Frames of a view that do not show this person are NaN with confidence 0. Views without keypoints stay as they are.
+    Views of unknown start are taken to start with the first that has one; since they may not, none of their frames is
+    left out for not agreeing with the other views.
     """
     return replace(recording, views=choose_person(recording).views)
 
@@ -76,6 +78,28 @@ def choose_person(recording: Recording) -> PersonChoice:
     return PersonChoice(views=tuple(replaced.get(i, view) for i, view in enumerate(views)), findings=tuple(findings))
 
 
+def choose_person_and_starts(recording: Recording) -> PersonChoice:
+    """Choose the person, and where starts are unknown, once more with those that this person's movement tells.
+
+    Views keep the start that they had: estimates are made from everything that is found, later.
+
+    Raises
+    ------
+    KinefuseError
+        If a start is to be estimated and a frame rate is unknown.
+    """
+    first = choose_person(recording)
+    used = [view for view in first.views if view.keypoints is not None]
+    if first.views is recording.views or len(used) < 2 or all(view.start_s is not None for view in used):
+        return first
+    placed, _, _ = estimate_start_offsets([recording.camera(view.camera) for view in used], used)
+    starts = {view.camera: view.start_s for view in placed}
+    views = tuple(replace(view, start_s=starts.get(view.camera, view.start_s)) for view in recording.views)
+    again = choose_person(replace(recording, views=views))
+    unplaced = tuple(replace(new, start_s=old.start_s) for new, old in zip(again.views, recording.views, strict=True))
+    return replace(again, views=unplaced)
+
+
 def _points(view: View) -> Keypoints:
     return view.keypoints or Keypoints(names=(), pixels=np.empty((0, 0, 0, 2)), confidence=np.empty((0, 0, 0)))
 
@@ -89,12 +113,28 @@ def _choose(views: Sequence[View], cameras: Sequence[Camera]) -> tuple[list[View
     tracks = _sampled_tracks(views, identities)
     groups = _groups(tracks, cameras)
     if not groups:
-        alone = [max((t for t in tracks if t.view == v), key=_weight, default=None) for v in range(len(views))]
-        return [_take(views[v], identities[v], [t] if t else []) for v, t in enumerate(alone)], [_nobody_shared()]
+        alone = [_take(view, identities[v], _strongest(v, tracks)) for v, view in enumerate(views)]
+        return alone, [_nobody_shared()]
     best = groups[0]
-    single = [_take(view, identities[v], [t for t in best if t.view == v]) for v, view in enumerate(views)]
-    mended = _nearest_to_projection(views, single, cameras)
-    return mended, _rivals(groups, cameras)
+    known = [v for v, view in enumerate(views) if view.start_s is not None]
+    clocked = known if len(known) >= 2 else []
+    chosen = []
+    for v, view in enumerate(views):
+        own = [t for t in best if t.view == v]
+        if v not in clocked:  # on another clock the person need not fit the group, and must not be lost by it
+            own = own or _strongest(v, tracks)
+        chosen.append(_take(view, identities[v], own))
+    if clocked:
+        those, theirs = [views[v] for v in clocked], [chosen[v] for v in clocked]
+        mended = _nearest_to_projection(those, theirs, [cameras[v] for v in clocked])
+        for v, view in zip(clocked, mended, strict=True):
+            chosen[v] = view
+    return chosen, _rivals(groups, cameras)
+
+
+def _strongest(v: int, tracks: Sequence[_Track]) -> list[_Track]:
+    """Return the track of view `v` that is largest and surest, as a list; empty if it shows nobody."""
+    return sorted((t for t in tracks if t.view == v), key=_weight)[-1:]
 
 
 def _nobody_shared() -> Finding:
@@ -197,7 +237,8 @@ def _nearest_first(candidates: list[tuple[float, int, int]]) -> dict[int, int]:
 def _sampled_tracks(views: Sequence[View], identities: Sequence[np.ndarray]) -> list[_Track]:
     """Return the strongest tracks of each view at sample times that all views share."""
     rates = [view.rate_hz or 1.0 for view in views]
-    starts = [view.start_s or 0.0 for view in views]
+    reference = next((view.start_s for view in views if view.start_s is not None), 0.0)
+    starts = [reference if view.start_s is None else view.start_s for view in views]
     ends = [start + max(len(i) - 1, 0) / rate for start, i, rate in zip(starts, identities, rates, strict=True)]
     times = np.linspace(min(starts), max(ends), SAMPLES)
     fastest = int(np.argmax(rates))
@@ -284,7 +325,7 @@ def _body(group: list[_Track], cameras: Sequence[Camera]) -> np.ndarray:
 
 def _misfit(track: _Track, body: np.ndarray, cameras: Sequence[Camera]) -> float:
     """Return the median distance of a track from the projected body, in sizes; infinite if they share no time."""
-    distance = _median_distance(project(cameras[track.view], body), track.pixels)
+    distance = _median_distance(project_within_lens(cameras[track.view], body), track.pixels)
     known = np.isfinite(distance)
     return float(np.median(distance[known])) / max(track.size_px, 1e-9) if known.any() else float("inf")
 
@@ -308,7 +349,7 @@ def _with_slots(view: View, slot: np.ndarray) -> View:
 
 def _nearest_to_projection(views: Sequence[View], single: Sequence[View], cameras: Sequence[Camera]) -> list[View]:
     """Let every frame take the person nearest to the projected body, and nobody where all are far from it."""
-    clocked = [replace(v, rate_hz=v.rate_hz or 1.0, start_s=v.start_s or 0.0) for v in single]
+    clocked = [replace(v, rate_hz=v.rate_hz or 1.0) for v in single]
     grid = common_grid(clocked)
     body = triangulate(cameras, grid.pixels, grid.confidence).positions
     return [
@@ -332,7 +373,8 @@ def _nearest_person(
         return _with_slots(view, np.full(len(points.pixels), -1))
     own_time = (chosen.start_s or 0.0) + np.arange(len(points.pixels)) / (chosen.rate_hz or 1.0)
     nearest = np.clip(np.searchsorted(time, own_time), 0, len(time) - 1)
-    image = project(camera, body[nearest][:, [names.index(name) for name in points.names]])
+    image = project_within_lens(camera, body[nearest][:, [names.index(name) for name in points.names]])
+    image[(own_time < time[0]) | (own_time > time[-1])] = np.nan  # where the body was then, no other camera tells
     size = person_size(points.pixels)
     with np.errstate(invalid="ignore"):
         distance = _median_distance(points.pixels, image[:, None]) / np.where(size > 0, size, np.nan)

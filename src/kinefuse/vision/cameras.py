@@ -132,7 +132,7 @@ def undistort(
 def _newton_step(
     x: np.ndarray, y: np.ndarray, bent_x: np.ndarray, bent_y: np.ndarray, distortions: np.ndarray
 ) -> float:
-    """Improve `x` and `y` in place; return the largest squared step among those that are still bounded."""
+    """Improve `x` and `y` in place; return the largest step |dx| + |dy| among those that are still bounded."""
     now_x, now_y = distort(x, y, distortions)
     xx, xy, yy = distortion_jacobian(x, y, distortions)
     inverse = 1.0 / (xx * yy - xy * xy)
@@ -189,6 +189,27 @@ def project(camera: Camera, points_world: np.ndarray) -> np.ndarray:
     depth = np.where(in_camera[..., 2] > NEAREST_DEPTH_M, in_camera[..., 2], np.nan)
     x, y = in_camera[..., 0] / depth, in_camera[..., 1] / depth
     return to_pixels(*distort(x, y, _five(camera.distortions)), camera.matrix)
+
+
+def project_within_lens(camera: Camera, points_world: np.ndarray) -> np.ndarray:
+    """Return where a camera sees world points, as `project` does, but NaN beyond the first fold of its lens model.
+
+    Brown's polynomial turns back beyond some angle: a point far to the side would seem to be in the image.
+    """
+    in_camera = np.asarray(points_world, dtype=float) @ camera.R_camera_world.T + camera.translation
+    with np.errstate(invalid="ignore"):
+        beyond = np.hypot(in_camera[..., 0], in_camera[..., 1]) > fold_radius(camera) * in_camera[..., 2]
+    return np.where(beyond[..., None], np.nan, project(camera, points_world))
+
+
+def fold_radius(camera: Camera) -> float:
+    """Return the ideal radius, distance over depth, at which the radial part of the lens turns back; infinite if never.
+
+    Radii up to 10, 84° off the axis, are looked at.
+    """
+    radii = np.linspace(0.0, 10.0, 2001)
+    slope, *_ = distortion_jacobian(radii, np.zeros_like(radii), _five(camera.distortions)[:, None])
+    return float(radii[np.argmax(slope <= 0) - 1]) if (slope <= 0).any() else float("inf")
 
 
 def to_pixels(x: np.ndarray, y: np.ndarray, matrix: np.ndarray) -> np.ndarray:

@@ -22,7 +22,14 @@ from kinefuse.errors import KinefuseError, NobodySeenError
 from kinefuse.formats.image_mapping import ImageMapping, map_image
 from kinefuse.formats.videos import probe_video, read_first_frame
 from kinefuse.recordings import Camera, Finding, Keypoints, Recording, View
-from kinefuse.vision.agreement import ViewTrack, common_frames, find_jumps, find_strays, regions_from_others
+from kinefuse.vision.agreement import (
+    ViewTrack,
+    common_frames,
+    find_jumps,
+    find_strays,
+    regions_from_others,
+    to_own_frames,
+)
 from kinefuse.vision.cache import DetectionCache, VideoDetections, detection_key, open_cache
 from kinefuse.vision.detectors import choose_detector, detector_version
 from kinefuse.vision.mattes import MATTE_SIDE_PX
@@ -96,13 +103,14 @@ class _Runner:
         return _Seen(detections=detections, stored=path)
 
     def _from_cache(self, job: _Job, region: np.ndarray | None) -> _Seen | None:
-        """Return an earlier pass; one with mattes serves those who want none."""
+        """Return an earlier pass; one with mattes serves those who want none, without them."""
         if self.cache is None:
             return None
         for mattes in {self.mattes, True}:
             key = self._key(job, region, mattes)
             found = self.cache.load(job.name, key)
             if found is not None:
+                found = found if self.mattes else replace(found, mattes=None, gaps=None)
                 return _Seen(detections=found, stored=self.cache.path(job.name, key))
         return None
 
@@ -182,7 +190,7 @@ def detect_recording(
     )
     seen = runner.run(jobs, [None] * len(jobs))
     _check_somebody(jobs, seen, findings)
-    tracks = _one_person(recording, jobs, seen)
+    tracks = _one_person(recording, jobs, seen, findings)
     if _clocks_agree(tracks, jobs):
         if all(s.detections.pixels.shape[1] == 1 for s in seen):  # one that sees everybody need not look again
             tracks, seen = _look_again(runner, jobs, tracks, seen, findings)
@@ -248,7 +256,9 @@ def _check_somebody(jobs: Sequence[_Job], seen: Sequence[_Seen], findings: list[
         findings.append(Finding("warning", f"camera {job.name}", text))
 
 
-def _one_person(recording: Recording, jobs: Sequence[_Job], seen: Sequence[_Seen]) -> list[ViewTrack]:
+def _one_person(
+    recording: Recording, jobs: Sequence[_Job], seen: Sequence[_Seen], findings: list[Finding]
+) -> list[ViewTrack]:
     """Return the track of the person that is recorded, in each view."""
     keypoints = [
         Keypoints(
@@ -259,14 +269,15 @@ def _one_person(recording: Recording, jobs: Sequence[_Job], seen: Sequence[_Seen
         for job, s in zip(jobs, seen, strict=True)
     ]
     if any(points.pixels.shape[1] > 1 for points in keypoints):
-        from kinefuse.vision.association import keep_person
+        from kinefuse.vision.association import choose_person_and_starts
 
         views = tuple(
             replace(job.view, keypoints=points, rate_hz=job.rate_hz)
             for job, points in zip(jobs, keypoints, strict=True)
         )
-        kept = keep_person(replace(recording, views=views)).views
-        keypoints = [view.keypoints or points for view, points in zip(kept, keypoints, strict=True)]
+        choice = choose_person_and_starts(replace(recording, views=views))
+        keypoints = [view.keypoints or points for view, points in zip(choice.views, keypoints, strict=True)]
+        findings += choice.findings
     return [_track(job, points) for job, points in zip(jobs, keypoints, strict=True)]
 
 
@@ -360,8 +371,7 @@ def _mend_sides(tracks: list[ViewTrack], findings: list[Finding]) -> list[ViewTr
     for half, members in HALVES.items():
         wrong = exchanged_sides(cameras, grid.pixels, grid.confidence, members)
         for v, track in enumerate(tracks):
-            own = np.zeros(len(track.time), dtype=bool)
-            own[grid.frame[wrong[:, v] & (grid.frame[:, v] >= 0), v]] = True
+            own = to_own_frames(wrong[:, v], grid.frame[:, v], len(track.time))
             if own.any():
                 tracks[v] = replace(
                     tracks[v],

@@ -13,8 +13,8 @@ import numpy as np
 from kinefuse.errors import KinefuseError, NobodySeenError
 from kinefuse.recordings import Camera, Finding, JointCenters, Recording, View
 from kinefuse.rotations import geodesic_angle
-from kinefuse.vision.association import choose_person
-from kinefuse.vision.cameras import project
+from kinefuse.vision.association import choose_person_and_starts
+from kinefuse.vision.cameras import project_within_lens
 from kinefuse.vision.refinement import TOTAL, Refinement, refine_extrinsics
 from kinefuse.vision.synchrony import GridViews, StartEstimate, common_grid, estimate_start_offsets
 from kinefuse.vision.triangulation import Triangulation, triangulate
@@ -90,7 +90,8 @@ def measure_joint_centers(
     NobodySeenError
         If fewer than two cameras see a person.
     """
-    recording, findings = _one_person(recording)
+    choice = choose_person_and_starts(recording)
+    recording, findings = replace(recording, views=choice.views), list(choice.findings)
     used = [view for view in recording.views if view.keypoints is not None]
     cameras = [recording.camera(view.camera) for view in used]
     require_seen(used)
@@ -103,11 +104,11 @@ def measure_joint_centers(
     result = triangulate(
         cameras, grid.pixels, grid.confidence, min_confidence=min_confidence, max_error_px=max_error_px
     )
-    _check_found(result)
+    _check_found(result, grid, min_confidence)
     result, uncertain = _certain(result, max_sd_m)
     _check_certain(result, max_sd_m)
     centers = _joint_centers(grid, result, max_gap_s)
-    quality = {**_quality(grid, result, centers, views, estimates), "uncertain_fraction": uncertain}
+    quality = {**_quality(grid, result, centers, views, estimates, min_confidence), "uncertain_fraction": uncertain}
     findings += [*told, *_refinement_findings(refinement), *_disagreements(cameras, grid, result, quality, refine)]
     if refinement is not None:
         quality["refinement"] = _refinement_quality(refinement, recording)
@@ -118,22 +119,6 @@ def measure_joint_centers(
         findings=findings,
         quality=quality,
     )
-
-
-def _one_person(recording: Recording) -> tuple[Recording, list[Finding]]:
-    """Return the recording with the person chosen; again once the starts are known, if they were not."""
-    first = choose_person(recording)
-    if all(view.start_s is not None for view in recording.views if view.keypoints is not None):
-        return replace(recording, views=first.views), list(first.findings)
-    used = [view for view in first.views if view.keypoints is not None]
-    if len(used) < 2 or any(view.keypoints is not None and view.keypoints.pixels.shape[1] != 1 for view in used):
-        return replace(recording, views=first.views), list(first.findings)
-    cameras = [recording.camera(view.camera) for view in used]
-    starts = {view.camera: view.start_s for view in estimate_start_offsets(cameras, used)[0]}
-    placed = tuple(replace(view, start_s=starts.get(view.camera, view.start_s)) for view in recording.views)
-    again = choose_person(replace(recording, views=placed))
-    unplaced = tuple(replace(new, start_s=old.start_s) for new, old in zip(again.views, recording.views, strict=True))
-    return replace(recording, views=unplaced), list(again.findings)
 
 
 def require_seen(views: Sequence[View]) -> None:
@@ -152,12 +137,19 @@ def require_seen(views: Sequence[View]) -> None:
         )
 
 
-def _check_found(result: Triangulation) -> None:
-    if not np.isfinite(result.positions).any():
+def _check_found(result: Triangulation, grid: GridViews, min_confidence: float) -> None:
+    if np.isfinite(result.positions).any():
+        return
+    highest = float(grid.confidence.max(initial=0.0))
+    if 0.0 < highest < min_confidence:
         raise KinefuseError(
-            "The cameras do not agree on a single point: check that calibration.toml belongs to these recordings, that "
-            "camera names are not exchanged, and start_s and rate_hz of each camera."
+            f"All points are too unsure: their highest confidence is {highest:.2g}, and {min_confidence:g} is needed; "
+            "confidences run from 0 to 1, so check their unit, or use another detector."
         )
+    raise KinefuseError(
+        "The cameras do not agree on a single point: check that calibration.toml belongs to these recordings, that "
+        "camera names are not exchanged, and start_s and rate_hz of each camera."
+    )
 
 
 def _check_certain(result: Triangulation, max_sd_m: float) -> None:
@@ -248,8 +240,11 @@ def _quality(
     centers: JointCenters,
     views: Sequence[View],
     estimates: Sequence[StartEstimate],
+    min_confidence: float,
 ) -> dict[str, Any]:
     seen = grid.confidence > 0
+    sure = seen & (grid.confidence >= min_confidence)
+    measurable = seen & (sure.sum(axis=1, keepdims=True) >= 2)  # what no other camera sees was not rejected
     known = np.isfinite(result.reprojection_px)
     measured = np.isfinite(result.positions[..., 0])
     estimated = {estimate.camera for estimate in estimates}
@@ -260,7 +255,7 @@ def _quality(
             "noise_px": _number(result.noise_px[v]),
             "frames": int(seen[:, v].any(axis=1).sum()),
             "seen_fraction": _number(seen[:, v].any(axis=1).mean()),
-            "rejected_fraction": _number(1.0 - result.used[:, v].sum() / max(int(seen[:, v].sum()), 1)),
+            "rejected_fraction": _rejected(result.used[:, v], measurable[:, v]),
             "start_s": view.start_s,
             "start_estimated": view.camera in estimated,
         }
@@ -282,6 +277,11 @@ def _quality(
         "missing_fraction": _number(np.isnan(centers.positions[:, seen.any(axis=(0, 1)), 0]).mean()),
         "interpolated_fraction": _number(np.mean(centers.interpolated if centers.interpolated is not None else 0.0)),
     }
+
+
+def _rejected(used: np.ndarray, measurable: np.ndarray) -> float:
+    """Return the share of one camera's observations that were left out, of those that could have been used."""
+    return 1.0 - float(used[measurable].mean()) if measurable.any() else 0.0
 
 
 def _median(values: np.ndarray) -> float | None:
@@ -338,7 +338,7 @@ def _distance_to_others(cameras: Sequence[Camera], grid: GridViews, v: int) -> f
     shown = others[:, v] > 0
     others[:, v] = 0.0
     body = triangulate(cameras, grid.pixels[::step], others, max_error_px=np.inf).positions
-    errors = np.linalg.norm(project(cameras[v], body) - grid.pixels[::step, v], axis=-1)[shown]
+    errors = np.linalg.norm(project_within_lens(cameras[v], body) - grid.pixels[::step, v], axis=-1)[shown]
     return float(np.median(errors[np.isfinite(errors)])) if np.isfinite(errors).any() else float("nan")
 
 

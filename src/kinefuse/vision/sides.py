@@ -119,7 +119,7 @@ def pair_costs(
         distance = focal * epipolar_distance(essential, rays[0][:, half], rays[1][:, order])
         weight = np.minimum(confidence[:, 0, half], confidence[:, 1, order])
         costs.append(_weighted_mean(np.minimum(distance, cap), weight))
-    return costs[0], costs[1]
+    return _comparable(*costs)
 
 
 def motion_costs(pixels: np.ndarray, half: np.ndarray, caps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -136,14 +136,21 @@ def motion_costs(pixels: np.ndarray, half: np.ndarray, caps: np.ndarray) -> tupl
     for order in (half, MIRROR[half]):
         distance = np.linalg.norm(after[:, :, order] - before, axis=-1)
         costs.append(_weighted_mean(np.minimum(distance, caps[:, None]), np.ones(distance.shape)))
-    return costs[0], costs[1]
+    return _comparable(*costs)
+
+
+def _comparable(as_is: np.ndarray, exchanged: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return both costs, 0 for both where one is unknown: what cannot be compared must decide nothing."""
+    known = np.isfinite(as_is) & np.isfinite(exchanged)
+    return np.where(known, as_is, 0.0), np.where(known, exchanged, 0.0)
 
 
 def _weighted_mean(values: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Return the mean over the last axis of what is known; 0 where nothing is."""
+    """Return the mean over the last axis of what is known; NaN where nothing is."""
     weight = np.where(np.isfinite(values), weight, 0.0)
     total = weight.sum(axis=-1)
-    return (np.nan_to_num(values) * weight).sum(axis=-1) / np.maximum(total, 1e-9)
+    mean = (np.nan_to_num(values) * weight).sum(axis=-1) / np.maximum(total, 1e-9)
+    return np.where(total > 0, mean, np.nan)
 
 
 def best_states(cost: np.ndarray, keep: np.ndarray, flip: np.ndarray) -> np.ndarray:

@@ -27,6 +27,14 @@ FEWEST_PAIRS = 200
 """Fewer pairs of points than this tell no offset."""
 
 
+NOT_FOUND = {
+    "few": "it shares too few points with the cameras whose start is known",
+    "edge": "the movement fits best at an end of the ± {search_s:g} s that are searched: it may start further off",
+    "still": "the person moves too little to tell",
+}
+"""Why a start was not found, in words."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class GridViews:
     """V views of one person at common times.
@@ -52,12 +60,16 @@ class GridViews:
 
 @dataclass(frozen=True, kw_only=True)
 class StartEstimate:
-    """The start of one view on the trial's clock, and its standard error, in seconds; `found` is false for a guess."""
+    """The start of one view on the trial's clock, and its standard error, in seconds.
+
+    `found` is false for a guess; then `reason` says why: one of `NOT_FOUND`.
+    """
 
     camera: str
     start_s: float
     error_s: float
     found: bool
+    reason: str = ""
 
 
 def common_grid(views: Sequence[View]) -> GridViews:
@@ -73,7 +85,7 @@ def common_grid(views: Sequence[View]) -> GridViews:
     Raises
     ------
     KinefuseError
-        If a view lacks one of these, or no two views overlap in time.
+        If a view lacks one of these, or no two views overlap in time. One without a frame is seen nowhere.
     """
     for view in views:
         _check_view(view)
@@ -126,6 +138,8 @@ def _union_names(views: Sequence[View]) -> tuple[str, ...]:
 
 
 def _grid_times(views: Sequence[View]) -> np.ndarray:
+    shown = [view for view in views if len(_keypoints(view).pixels)]
+    views = shown if len(shown) > 1 else views
     fastest = max(views, key=_rate)
     rate = _rate(fastest)
     spans = [(_start(view), _start(view) + (len(_keypoints(view).pixels) - 1) / _rate(view)) for view in views]
@@ -170,6 +184,9 @@ def sample_track(
     values (T, K, 2), confidence (T, K; the lesser of the two frames'), and which are interpolated (T, K).
     """
     count = len(values)
+    if not count:  # a camera that has no frame shows nothing
+        nothing = np.zeros((len(position), values.shape[1]), dtype=bool)
+        return np.full((*nothing.shape, 2), np.nan), np.zeros(nothing.shape), nothing
     near = np.rint(position)
     on_frame = np.abs(position - near) <= SAME_FRAME
     inside = (position >= -SAME_FRAME) & (position <= count - 1 + SAME_FRAME)
@@ -192,13 +209,13 @@ def estimate_start_offsets(
     ----------
     cameras : calibrations of the views, in their order
     views : views with keypoints of one person and a rate; those with a `start_s` keep it. If none has one, the first
-        view starts at 0 s.
+        view that shows somebody starts at 0 s.
     search_s : starts are looked for this far around the start of the first view that is known
 
     Returns
     -------
     views with every start set, what was estimated, and a sentence about each estimate. A start that the movement does
-    not tell is set to that of the reference, with a warning.
+    not tell is set to that of the reference, with a warning; no other camera is placed by it.
 
     Raises
     ------
@@ -209,26 +226,47 @@ def estimate_start_offsets(
         return tuple(views), (), ()
     placed = {i: view for i, view in enumerate(views) if view.start_s is not None}
     if not placed:
-        placed = {0: replace(views[0], start_s=0.0)}
+        shown = [i for i, view in enumerate(views) if (_keypoints(view).confidence > 0).any()]
+        first = shown[0] if shown else 0
+        placed = {first: replace(views[first], start_s=0.0)}
     reference = next(iter(placed.values()))
-    rest = sorted(set(range(len(views))) - set(placed), key=lambda i: -int((_keypoints(views[i]).confidence > 0).sum()))
-    estimates = []
-    for i in rest:
+    estimates = _estimate_all(cameras, views, placed, search_s)
+    starts = {view.camera: view.start_s for view in placed.values()} | {e.camera: e.start_s for e in estimates}
+    findings = tuple(_finding(estimate, reference, search_s) for estimate in estimates)
+    return tuple(replace(view, start_s=starts[view.camera]) for view in views), tuple(estimates), findings
+
+
+def _estimate_all(
+    cameras: Sequence[Camera], views: Sequence[View], placed: dict[int, View], search_s: float
+) -> list[StartEstimate]:
+    """Estimate the starts of the views that are not placed, the surest first; each that is found helps the rest.
+
+    A guess is no reference: it would mislead those that come after it.
+    """
+    around = _start(next(iter(placed.values())))
+    placed = dict(placed)
+    estimates: list[StartEstimate] = []
+    while len(placed) < len(views):
         others = [(cameras[j], view) for j, view in placed.items()]
-        estimate = _estimate_start(cameras[i], views[i], others, _start(reference), search_s)
-        estimates.append(estimate)
-        placed[i] = replace(views[i], start_s=estimate.start_s)
-    findings = [_finding(estimate, reference) for estimate in estimates]
-    return tuple(placed[i] for i in range(len(views))), tuple(estimates), tuple(findings)
+        rest = [i for i in range(len(views)) if i not in placed]
+        tried = {i: _estimate_start(cameras[i], views[i], others, around, search_s) for i in rest}
+        found = [i for i in rest if tried[i].found]
+        if not found:
+            return estimates + list(tried.values())
+        surest = min(found, key=lambda i: tried[i].error_s)
+        estimates.append(tried[surest])
+        placed[surest] = replace(views[surest], start_s=tried[surest].start_s)
+    return estimates
 
 
-def _finding(estimate: StartEstimate, reference: View) -> Finding:
+def _finding(estimate: StartEstimate, reference: View, search_s: float) -> Finding:
     delay = estimate.start_s - _start(reference)
     about = f"camera {estimate.camera}"
     if not estimate.found:
+        why = NOT_FOUND[estimate.reason].format(search_s=search_s)
         text = (
             f"Camera {estimate.camera} was taken to start together with camera {reference.camera}, because trial.toml "
-            "does not say and the person moves too little to tell; add start_s if it is not so."
+            f"does not say and {why}; add start_s if it is not so."
         )
         return Finding("warning", about, text)
     order = "later" if delay >= 0 else "earlier"
@@ -246,18 +284,23 @@ def _estimate_start(
     whole = int(np.ceil(search_s / step))
     offsets = step * np.arange(-whole, whole + 1)
     costs, counts = _cost_by_block(camera, view, others, around_s + offsets)
-    guess = StartEstimate(camera=view.camera, start_s=around_s, error_s=float("nan"), found=False)
     if counts.sum(axis=0).min() < FEWEST_PAIRS:
-        return guess
+        return _guess(view, around_s, "few")
     best = _minimum(offsets, costs.sum(axis=0) / counts.sum(axis=0))
     left_out = [
         _minimum(offsets, (costs.sum(axis=0) - cost) / np.maximum(counts.sum(axis=0) - count, 1))
         for cost, count in zip(costs, counts, strict=True)
     ]
+    if not np.isfinite([best, *left_out]).all():
+        return _guess(view, around_s, "edge")
     error = float(np.sqrt((BLOCKS - 1) * np.var(left_out)))  # jackknife
-    if not np.isfinite(best) or not error < LARGEST_UNCERTAINTY_S:
-        return guess
+    if not error < LARGEST_UNCERTAINTY_S:
+        return _guess(view, around_s, "still")
     return StartEstimate(camera=view.camera, start_s=float(around_s + best), error_s=error, found=True)
+
+
+def _guess(view: View, start_s: float, reason: str) -> StartEstimate:
+    return StartEstimate(camera=view.camera, start_s=start_s, error_s=float("nan"), found=False, reason=reason)
 
 
 def _minimum(offsets: np.ndarray, cost: np.ndarray) -> float:

@@ -43,7 +43,8 @@ class Triangulation:
     covariance : (T, K, 3, 3) m²; NaN where the position is
     used : (T, V, K) true for the observations that the positions rest on
     reprojection_px : (T, V, K) distance between an observation and the projected point in calibrated-image pixels,
-        also of observations that were not used; NaN where there is no observation or no point, infinite behind a camera
+        also of observations that were not used; where no views agree, the distance from the point that they give
+        together, though its position is NaN; NaN without an observation or such a point, infinite behind a camera
     noise_px : (V,) standard deviation per axis of an observation of confidence 1; NaN where nothing tells it
     limit_px : the reprojection error above which an observation was not used
     """
@@ -195,7 +196,10 @@ def _agreeing_views(
     steps: int,
     min_views: int,
 ) -> np.ndarray:
-    """Solve again where views disagree, in place of `points` and `errors`; return the weights (V, N) that were used."""
+    """Solve again where views disagree, in place of `points` and `errors`; return the weights (V, N) that were used.
+
+    Where none agree, the errors of the first solution stay: how far they disagree is what users must hear of.
+    """
     seen = rays.weight > 0
     agrees = np.where(seen, errors <= limit, True).all(axis=0)
     enough = seen.sum(axis=0) >= min_views
@@ -203,11 +207,12 @@ def _agreeing_views(
     failing = np.flatnonzero(~agrees & (seen.sum(axis=0) > min_views) & enough)
     lost = ~(agrees & enough)
     lost[failing] = False
-    points[:, lost], errors[:, lost] = np.nan, np.nan
+    points[:, lost] = np.nan
     for part in chunks(len(failing)):
         index = failing[part]
         some = rays.at(index)
-        points[:, index], errors[:, index], kept[:, index] = _best_subset(geometry, some, limit, steps, min_views)
+        points[:, index], error, kept[:, index] = _best_subset(geometry, some, limit, steps, min_views)
+        errors[:, index] = np.where(kept[:, index].any(axis=0), error, errors[:, index])
     return np.where(kept, rays.weight, 0.0)
 
 

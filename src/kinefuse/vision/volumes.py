@@ -19,7 +19,7 @@ import numpy as np
 
 from kinefuse.errors import KinefuseError
 from kinefuse.recordings import Camera
-from kinefuse.vision.cameras import NEAREST_DEPTH_M, distortion_jacobian, project, undistort_pixels
+from kinefuse.vision.cameras import NEAREST_DEPTH_M, fold_radius, project, undistort_pixels
 from kinefuse.vision.mattes import Mattes
 
 VOXEL_M: Final = 0.035
@@ -169,16 +169,7 @@ def field_radius(camera: Camera) -> float:
         (u, v) for v in down for u in (along[0], along[-1])
     ]
     radius = np.linalg.norm(undistort_pixels(camera, np.array(border)), axis=-1)
-    return float(np.nanmax(radius)) if np.isfinite(radius).any() else _fold_radius(camera)
-
-
-def _fold_radius(camera: Camera) -> float:
-    """Return the ideal radius at which the radial part of the lens turns back."""
-    radii = np.linspace(0.0, 10.0, 2001)
-    lens = np.zeros(5)
-    lens[: len(camera.distortions)] = camera.distortions
-    slope, *_ = distortion_jacobian(radii, np.zeros_like(radii), lens[:, None])
-    return float(radii[np.argmax(slope <= 0) - 1]) if (slope <= 0).any() else 10.0
+    return float(np.nanmax(radius)) if np.isfinite(radius).any() else min(fold_radius(camera), 10.0)
 
 
 @dataclass(frozen=True, kw_only=True)
