@@ -78,6 +78,9 @@ def test_chance_of_drawing_is_told_apart_from_that_of_people() -> None:
     drawn = replace(drawn, coordinate_rmse=drawn.coordinate_rmse * np.array([[1.0], [3.0]]))
     cells = [scored(drawn), scored(constant("videonet", 3, 6.0))]
     assert standard_errors(cells) == pytest.approx((0.5, np.std([2.0, 6.0], ddof=1) / np.sqrt(2)))
+    # Two windows of one person count as much as one of another.
+    three = [scored(drawn), scored(replace(drawn, window="b")), cells[1]]
+    assert standard_errors(three)[0] == pytest.approx(np.sqrt(2 / 16))
     once = replace(drawn, **{name: getattr(drawn, name)[:1] for name in REPEATED})
     assert np.isnan(standard_errors([scored(once)])).all()
     # One that was drawn once has the variance 2 of the other: (1 + 2) / 4 over the two.

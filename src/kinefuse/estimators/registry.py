@@ -54,9 +54,9 @@ takes half as long as the trial, less than detecting anybody in videos; `fusionn
 """
 
 WITH_POSE: Final = "imu-kinematics"
-"""The best one for sensors alone that a held pose calibrates. In the study it was off by 5.4°, `imunet` by 6.7°; on a
+"""The best one for sensors alone that a held pose calibrates. In the study it was off by 5.6°, `imunet` by 6.8°; on a
 real walk with eight sensors by 2.0° and 10.5° from OpenSim in the legs, which calibrates by the same pose. With straps
-that slipped by 9.4° about each axis after the pose, which nothing in the recording tells, by 12.8° and 7.5°.
+that slipped by 9.4° about each axis after the pose, which nothing in the recording tells, by 12.9° and 7.6°.
 """
 
 CHAIN: Final = frozenset({"pelvis", "thigh_l", "thigh_r", "shank_l", "shank_r"})

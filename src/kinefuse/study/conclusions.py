@@ -337,10 +337,10 @@ def _by_chance(results: Results, settings: Sequence[Setting]) -> str:
     known = np.array([pair for pair in found if np.isfinite(pair).all()])
     if not len(known):
         return ""
-    drawn, people = known.max(0)
+    (drawn, people), (most, most_people) = np.median(known, 0), known.max(0)
     return (
-        f" Drawing all noise anew would move a mean error by {drawn:.2f}° at most, other people by up to "
-        f"{people:.1f}° (standard errors of methods that were repeated)."
+        f" Drawing all noise anew would move a mean error by {drawn:.2f}°, other people by {people:.1f}° (median of "
+        f"methods and settings; at most {most:.2f} and {most_people:.1f}°, where there are few windows; standard errors)."
     )
 
 

@@ -4,6 +4,7 @@ Thirty repetitions are not thirty samples, and ten windows of one person are not
 """
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
@@ -119,8 +120,8 @@ def group_value(results: Sequence[Scored], metric: str, group: str) -> tuple[flo
 def standard_errors(results: Sequence[Scored]) -> tuple[float, float]:
     """Return the standard errors of the mean error of all angles, degrees: of drawing the noise anew, of other people.
 
-    The first is that of the mean over windows, each of its repetitions. A window that was not repeated counts as the
-    mean one of those that were; NaN if none was. The second is that of the mean over people, and holds the first.
+    Either is that of the mean over people, each of their windows, each of its repetitions; the second holds the first.
+    A window that was not repeated counts as the mean one of those that were; NaN if none was.
 
     Parameters
     ----------
@@ -130,4 +131,6 @@ def standard_errors(results: Sequence[Scored]) -> tuple[float, float]:
     variances = np.where(np.isfinite(variances), variances, mean_of_valid(variances, 0))
     drawn = variances / np.array([result.repetitions for result in results])
     people = person_values(results, lambda result: np.array(result.groups["angle_rmse_deg", "all"]))
-    return float(np.sqrt(drawn.sum()) / len(drawn)), mean_and_sd(people)[1] / float(np.sqrt(len(people)))
+    windows = Counter(result.subject for result in results)
+    share = np.array([1.0 / (len(windows) * windows[result.subject]) for result in results])
+    return float(np.sqrt((share**2 * drawn).sum())), mean_and_sd(people)[1] / float(np.sqrt(len(people)))
