@@ -339,8 +339,8 @@ def _by_chance(results: Results, settings: Sequence[Setting]) -> str:
         return ""
     (drawn, people), (most, most_people) = np.median(known, 0), known.max(0)
     return (
-        f" Drawing all noise anew would move a mean error by {drawn:.2f}°, other people by {people:.1f}° (median of "
-        f"methods and settings; at most {most:.2f} and {most_people:.1f}°, where there are few windows; standard errors)."
+        f" Drawing all noise anew would move a mean error by {drawn:.2f}°, other people by {people:.1f}° (standard "
+        f"errors, median of methods and settings; at most {most:.2f} and {most_people:.1f}°)."
     )
 
 
