@@ -370,6 +370,25 @@ def test_a_failure_while_moving_brings_the_old_trial_back(
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
+def test_what_cannot_be_moved_back_is_not_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = bare_trial(tmp_path / "trial")
+    before = sorted(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+    new = replace(read_trial(folder), imus=())
+    rename, calls = Path.rename, 0
+
+    def failing(self: Path, target: Path) -> Path:
+        nonlocal calls
+        calls += 1
+        if calls > 2:
+            raise OSError(5, "Input/output error")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", failing)
+    with pytest.raises(KinefuseError, match="Input/output error"):
+        write_trial(folder, new, overwrite=True)
+    assert sorted(path.read_bytes() for path in folder.rglob("*") if path.is_file()) == before
+
+
 def test_images_of_any_case_are_written(tmp_path: Path) -> None:
     images = tmp_path / "images"
     images.mkdir()

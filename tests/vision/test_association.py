@@ -11,7 +11,7 @@ from kinefuse.conventions import KEYPOINTS
 from kinefuse.formats.calibration import read_calibration
 from kinefuse.formats.openpose import read_openpose_folder
 from kinefuse.recordings import Camera, Keypoints, Recording, View
-from kinefuse.vision.association import choose_person, keep_person, link_people, person_size
+from kinefuse.vision.association import choose_person, link_people, person_size
 from kinefuse.vision.cameras import project
 
 FRAMES = 90
@@ -78,7 +78,7 @@ def test_a_bystander_in_some_views_does_not_win(where: tuple[int, ...]) -> None:
     stand = 0.5 * np.mean([cameras[v].centre * [1.0, 0.0, 1.0] for v in where], axis=0)
     bystander = body(1, stand)
     views = [view_of(c, [subject, bystander if v in where else None], seed=v) for v, c in enumerate(cameras)]
-    kept = keep_person(Recording(cameras=tuple(cameras), views=tuple(views)))
+    kept = choose_person(Recording(cameras=tuple(cameras), views=tuple(views)))
     for camera, view in zip(cameras, kept.views, strict=True):
         assert distance_px(view, camera, subject).max() < 6.0
 
@@ -88,7 +88,7 @@ def test_only_the_bystander_in_a_view_leaves_it_empty() -> None:
     subject, bystander = body(0), body(1, (1.4, 0.0, 0.3))
     views = [view_of(c, [subject, None], seed=v) for v, c in enumerate(cameras)]
     views[1] = view_of(cameras[1], [bystander, None])
-    kept = keep_person(Recording(cameras=tuple(cameras), views=tuple(views)))
+    kept = choose_person(Recording(cameras=tuple(cameras), views=tuple(views)))
     assert np.isnan(distance_px(kept.views[1], cameras[1], subject)).all()
     assert distance_px(kept.views[0], cameras[0], subject).max() < 6.0
     points = kept.views[1].keypoints
@@ -103,7 +103,7 @@ def test_a_broken_and_an_exchanged_track_are_mended() -> None:
     points = views[2].keypoints
     assert points is not None
     points.pixels[30:60], points.confidence[30:60] = np.nan, 0.0  # longer than a track survives
-    kept = keep_person(Recording(cameras=tuple(cameras), views=tuple(views)))
+    kept = choose_person(Recording(cameras=tuple(cameras), views=tuple(views)))
     seen = distance_px(kept.views[2], cameras[2], subject)
     np.testing.assert_array_equal(np.isnan(seen), (np.arange(FRAMES) >= 30) & (np.arange(FRAMES) < 60))
     assert np.nanmax(seen) < 6.0
@@ -137,9 +137,9 @@ def test_one_person_is_left_alone_and_views_without_keypoints_too() -> None:
     cameras = camera_ring(3)
     views = (view_of(cameras[0], [body(0)]), view_of(cameras[1], [body(0)]), View(camera=cameras[2].name))
     recording = Recording(cameras=tuple(cameras), views=views)
-    assert keep_person(recording).views == views
+    assert choose_person(recording).views == views
     crowded = replace(recording, views=(view_of(cameras[0], [body(0), None]), *views[1:]))
-    assert keep_person(crowded).views[2] is views[2]
+    assert choose_person(crowded).views[2] is views[2]
 
 
 def test_real_bystanders_are_left_out(balancing: Path) -> None:
@@ -151,7 +151,7 @@ def test_real_bystanders_are_left_out(balancing: Path) -> None:
         pairs = zip(cameras, points, strict=True)
         return tuple(View(camera=c.name, rate_hz=60.0, start_s=0.0, keypoints=p) for c, p in pairs)
 
-    kept = keep_person(Recording(cameras=cameras, views=views("detections"))).views
+    kept = choose_person(Recording(cameras=cameras, views=views("detections"))).views
     for own, expected in zip(kept, views("associated"), strict=True):
         assert own.keypoints is not None
         assert expected.keypoints is not None

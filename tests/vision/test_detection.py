@@ -143,14 +143,19 @@ def test_a_detector_that_sees_everybody_finds_the_person_whose_start_is_unknown(
     assert not any("somebody else" in finding.text for finding in findings)
 
 
+def write_bystander(path: Path) -> None:
+    """Write a video of somebody else, who stands still."""
+    frames = blank_frames(FRAMES, (960, 540))
+    for frame in frames:
+        frame[150:530, 30:250] = 255
+    write_video(path, frames)
+
+
 def test_what_is_said_about_several_people_is_passed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(DETECTORS, "everybody", EverybodyDetector)
     cameras = camera_ring(2)
     recording = film(tmp_path, cameras, bystander="cam_0", empty="cam_0")
-    frames = blank_frames(FRAMES, (960, 540))
-    for frame in frames:
-        frame[150:530, 30:250] = 255
-    write_video(tmp_path / "cam_0.mp4", frames)
+    write_bystander(tmp_path / "cam_0.mp4")
     frames = blank_frames(FRAMES, (960, 540))
     for number, frame in enumerate(frames):
         draw_person(frame, cameras[1], standing_at(number))
@@ -163,10 +168,7 @@ def test_what_is_said_about_several_people_is_passed_on(tmp_path: Path, monkeypa
 def test_a_camera_that_sees_only_somebody_else_is_left_out(tmp_path: Path) -> None:
     cameras = camera_ring(4)
     recording = film(tmp_path, cameras, bystander="cam_2", empty="cam_2")
-    frames = blank_frames(FRAMES, (960, 540))
-    for frame in frames:
-        frame[150:530, 30:250] = 255
-    write_video(tmp_path / "cam_2.mp4", frames)
+    write_bystander(tmp_path / "cam_2.mp4")
     found, findings = detect_recording(recording, "brightest")
     keypoints = found.views[2].keypoints
     assert keypoints is not None

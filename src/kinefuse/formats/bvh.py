@@ -21,15 +21,12 @@ from kinefuse.formats.bvh_hierarchy import (
     parse_hierarchy,
     unexpected,
 )
-from kinefuse.formats.skeleton import local_rotations, tip_offsets
+from kinefuse.formats.skeleton import is_even, local_rotations, tip_offsets
 from kinefuse.formats.table_text import decode_lines, number_rows, read_bytes, write_text
 from kinefuse.motion import Motion
 from kinefuse.recordings import Finding
 
 CENTIMETRE: Final = 0.01
-EVEN: Final = 0.02
-"""Part of the time between frames by which single ones may differ and still count as evenly spaced."""
-
 CMU_UNIT: Final = 0.0254 / 0.45
 """Metres per unit in the BVH files made from the CMU database."""
 
@@ -239,9 +236,9 @@ def write_bvh(path: Path, motion: Motion, missing: str = "error") -> None:
 
 def uneven_frames(motion: Motion) -> list[Finding]:
     """Return a finding if the frames of a motion are not evenly spaced, which BVH cannot say."""
-    steps = np.diff(motion.time)
-    if len(steps) == 0 or np.abs(steps - np.median(steps)).max() <= EVEN * np.median(steps):
+    if is_even(motion.time):
         return []
+    steps = np.diff(motion.time)
     text = (
         f"BVH has one time between frames, but these lie {steps.min():.3g} to {steps.max():.3g} s apart: the file "
         f"lasts {np.median(steps) * len(steps):.2f} instead of {steps.sum():.2f} s. Resample, or take another format."

@@ -14,6 +14,7 @@ import numpy as np
 from kinefuse.errors import FormatError, KinefuseError
 from kinefuse.formats.c3d_parameters import BLOCK, Header, Numbers, Parameters, broken, read_structure
 from kinefuse.formats.point_names import canonical_point_names
+from kinefuse.formats.skeleton import is_even
 from kinefuse.formats.table_text import check_names, located, read_bytes, write_atomically
 from kinefuse.formats.trc import METRES_PER_UNIT, check_unit
 from kinefuse.recordings import JointCenters
@@ -212,13 +213,12 @@ def _even_rate(path: Path, centers: JointCenters) -> float:
     if len(centers.time) < 2:
         return 1.0
     steps = np.diff(centers.time)
-    mean = float(steps.mean())
-    if np.abs(steps - mean).max() > 0.02 * mean:
+    if not is_even(centers.time):
         raise KinefuseError(
             f"{path}: C3D needs evenly spaced frames, but these lie {steps.min():g} to {steps.max():g} s apart; "
             "resample, or export TRC."
         )
-    return 1.0 / mean
+    return 1.0 / float(steps.mean())
 
 
 def _write_with_ezc3d(path: Path, centers: JointCenters, rate: float) -> None:

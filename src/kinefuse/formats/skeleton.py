@@ -1,11 +1,16 @@
 """A motion as a tree of bones, for formats that keep rotations only: local rotations and the tips of the last bones."""
 
+from typing import Final
+
 import numpy as np
 
 from kinefuse.conventions import JOINTS, SEGMENT_PARENTS, SEGMENTS
 from kinefuse.errors import KinefuseError
 from kinefuse.motion import Motion
 from kinefuse.recordings import Finding
+
+EVEN: Final = 0.02
+"""Part of the time between frames by which single ones may differ and still count as evenly spaced."""
 
 
 def local_rotations(motion: Motion, missing: str = "error") -> tuple[np.ndarray, np.ndarray]:
@@ -61,6 +66,13 @@ def _hold(values: np.ndarray) -> np.ndarray:
         return np.zeros_like(values)
     last = np.maximum.accumulate(np.where(known, np.arange(len(values)), -1))
     return values[np.where(last < 0, int(np.argmax(known)), last)]
+
+
+def is_even(time: np.ndarray) -> bool:
+    """Return whether time stamps (T,) lie so evenly that one rate tells them: each step within 2 % of the median."""
+    steps = np.diff(time)
+    middle = float(np.median(steps)) if len(steps) else 0.0
+    return bool((np.abs(steps - middle) <= EVEN * middle).all())
 
 
 def gaps(motion: Motion) -> list[Finding]:

@@ -41,18 +41,21 @@ def exchange(stage: Path, folder: Path, names: Iterable[str]) -> None:
     Raises
     ------
     OSError
-        If something cannot be moved; all is where it was before then.
+        If something cannot be moved; all is where it was before then. What cannot even be moved back stays in a folder
+        ``.kinefuse-…`` within `folder`.
     """
-    with staged(folder) as aside:
-        moved: list[tuple[Path, Path]] = []
-        try:
-            for old in [folder / name for name in names if (folder / name).exists() or (folder / name).is_symlink()]:
-                old.rename(aside / old.name)
-                moved.append((old, aside / old.name))
-            for new in list(stage.iterdir()):
-                new.rename(folder / new.name)
-                moved.append((new, folder / new.name))
-        except OSError:
-            for before, now in reversed(moved):
-                now.rename(before)
-            raise
+    aside = Path(tempfile.mkdtemp(prefix=".kinefuse-", dir=folder))
+    moved: list[tuple[Path, Path]] = []
+    try:
+        for old in [folder / name for name in names if (folder / name).exists() or (folder / name).is_symlink()]:
+            old.rename(aside / old.name)
+            moved.append((old, aside / old.name))
+        for new in list(stage.iterdir()):
+            new.rename(folder / new.name)
+            moved.append((new, folder / new.name))
+    except OSError:
+        for before, now in reversed(moved):
+            now.rename(before)
+        aside.rmdir()
+        raise
+    shutil.rmtree(aside, ignore_errors=True)

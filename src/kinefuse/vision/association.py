@@ -56,18 +56,13 @@ class _Track:
         return (self.confidence > 0).any(axis=1)
 
 
-def keep_person(recording: Recording) -> Recording:
-    """Return the recording with one person in each view's keypoints, the one who is recorded.
+def choose_person(recording: Recording) -> PersonChoice:
+    """Choose one person in each view's keypoints, the one who is recorded, and tell what was seen on the way.
 
     Frames of a view that do not show this person are NaN with confidence 0. Views without keypoints stay as they are.
     Views of unknown start are taken to start with the first that has one; since they may not, none of their frames is
     left out for not agreeing with the other views.
     """
-    return replace(recording, views=choose_person(recording).views)
-
-
-def choose_person(recording: Recording) -> PersonChoice:
-    """Choose the person, as `keep_person` does, and tell what was seen on the way."""
     views = recording.views
     shown = [i for i, view in enumerate(views) if view.keypoints is not None]
     if all(_people(views[i]) == 1 for i in shown):
