@@ -1,10 +1,10 @@
 """Make ``docs/results/study.md``, and beside it the page and the tables, of all cells in a folder of the study.
 
-Usage: python tools/results_study.py STUDY [--without ESTIMATOR ...] [--name study]
+Usage: python tools/results_study.py STUDY [--known FILE] [--without ESTIMATOR ...] [--name study]
 
 STUDY is the ``--out`` of `kinefuse study`. Where several commands filled it, for instance with faults for some
-estimators only, this shows them together. Methods are compared two at a time, on the
-windows that both have; ``--without`` leaves methods out.
+estimators only, this shows them together, with the results of another study that ``--known`` names. Methods are
+compared two at a time, on the windows that both have; ``--without`` leaves methods out.
 """
 
 import argparse
@@ -17,7 +17,8 @@ from typing import Any, Final
 from kinefuse.cli.quality import versions
 from kinefuse.report.study_markdown import write_markdown
 from kinefuse.report.study_page import write_page
-from kinefuse.study.cells import Cell, read_cell
+from kinefuse.study.archive import Result, read_archive, write_archive
+from kinefuse.study.cells import read_cell
 from kinefuse.study.plan import FULL, is_optimiser
 from kinefuse.study.tables import write_tables
 
@@ -27,10 +28,10 @@ BESIDE: Final = OUT / "beside"
 """Tables of results_orientation, results_real, results_real_synthetic and results_impaired; the page shows them too."""
 
 
-def repetitions(cells: Sequence[Cell]) -> dict[str, int]:
+def repetitions(results: Sequence[Result]) -> dict[str, int]:
     """Return how often each estimator's noise was drawn at most."""
     times: dict[str, int] = {}
-    for cell in cells:
+    for cell in results:
         times[cell.estimator] = max(times.get(cell.estimator, 0), cell.repetitions)
     return times
 
@@ -55,25 +56,28 @@ def main() -> None:
     """Read the cells and write everything."""
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--known", type=Path)
     parser.add_argument("--without", nargs="*", default=[])
     parser.add_argument("--name", default="study")
     asked = parser.parse_args()
     paths = sorted((asked.folder / "cells").glob("*/*/*.npz"))
-    cells = [cell for cell in map(read_cell, paths) if cell is not None and cell.estimator not in asked.without]
-    if not cells:
+    found: list[Result] = [cell for cell in map(read_cell, paths) if cell is not None]
+    found += read_archive(asked.known) if asked.known else []
+    results = [result for result in found if result.estimator not in asked.without]
+    if not results:
         parser.error(f"{asked.folder}: no cells; run kinefuse study first.")
-    there = {cell.setting for cell in cells}
+    there = {result.setting for result in results}
     settings = [setting for setting in FULL if setting.name in there]
-    times = repetitions(cells)
     told = {
         "date": date.today().isoformat(),
-        "command": command(len({cell.window for cell in cells}), times),
+        "command": command(len({result.window for result in results}), repetitions(results)),
         "seed": last_run(asked.folder).get("seed", "unknown"),
         "versions": last_run(asked.folder).get("versions", versions()),
     }
-    write_markdown(cells, settings, OUT / f"{asked.name}.md", told)
-    write_tables(cells, settings, OUT / asked.name)
-    write_page(cells, settings, OUT / asked.name / "study.html", told, BESIDE)
+    write_archive(OUT / asked.name / "results.npz", results)
+    write_markdown(results, settings, OUT / f"{asked.name}.md", told)
+    write_tables(results, settings, OUT / asked.name)
+    write_page(results, settings, OUT / asked.name / "study.html", told, BESIDE)
 
 
 if __name__ == "__main__":

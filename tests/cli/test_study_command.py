@@ -39,6 +39,27 @@ def test_quick_on_a_tiny_file_and_again(motion: Path, tmp_path: Path, capsys: Ca
     assert "written to" in capsys.readouterr().out
 
 
+def test_what_another_study_holds_is_taken(motion: Path, tmp_path: Path, capsys: Capture) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert main(["study", "quick", str(motion), "--out", str(first), *FEW, "--quiet"]) == 0
+    known = ["--known", str(first / "results.npz")]
+    assert main(["study", "quick", str(motion), "--out", str(second), *FEW, "--quiet", *known]) == 0
+    assert not (second / "cells").exists()
+    tables = [(folder / "tables" / "groups.csv").read_text().splitlines() for folder in (first, second)]
+    assert len(tables[0]) == len(tables[1])
+    again = tmp_path / "again"
+    known = ["--known", str(second / "results.npz")]
+    assert main(["study", "quick", str(motion), "--out", str(again), *FEW, "--quiet", *known]) == 0
+    assert (again / "tables" / "groups.csv").read_text().splitlines() == tables[1]
+    capsys.readouterr()
+    assert "would be replaced" in refused(capsys, "study", "quick", motion, "--out", second, *FEW, *known)
+    (tmp_path / "bad.npz").write_bytes(b"no archive")
+    for file, sentence in (("bad.npz", "is no results.npz"), ("none.npz", "no such file")):
+        assert sentence in refused(
+            capsys, "study", "quick", motion, "--out", tmp_path / "out", *FEW, "--known", tmp_path / file
+        )
+
+
 def test_without_the_package_of_the_tests_nothing_is_begun(
     motion: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

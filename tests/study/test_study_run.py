@@ -15,9 +15,11 @@ from kinefuse.evaluation.material import Clip
 from kinefuse.motion import Motion
 from kinefuse.recordings import Recording
 from kinefuse.study import run as module
+from kinefuse.study.archive import by_key, read_archive, write_archive
 from kinefuse.study.cells import REPEATED, read_cell
+from kinefuse.study.keys import digest_of_motion, digest_of_weights, key_of
 from kinefuse.study.plan import FULL
-from kinefuse.study.run import Study, digest_of_motion, estimator_folder, jobs_of, key_of, read_cells, run_study
+from kinefuse.study.run import Study, estimator_folder, jobs_of, known_results, read_cells, run_study
 
 SETTINGS = tuple(s for s in FULL if s.name in ("points-clean", "points-52.6", "mounting-18.8", "cameras-1"))
 
@@ -127,14 +129,44 @@ def test_a_cell_of_an_alike_setting_is_taken(
     assert counting.count("imunet") == 2
 
 
+def test_what_is_known_is_not_computed(tmp_path: Path, clips: list[Clip], monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("mean-pose", "imunet")
+    usual, hidden = (tuple(s for s in FULL if s.name == name) for name in ("mounting-9.4", "occluded-limb-2"))
+    elsewhere = run_study(study(tmp_path / "a", names, settings=(*usual, SETTINGS[-1])), clips[:1], 1, silent)
+    write_archive(tmp_path / "results.npz", elsewhere)
+    known = by_key(read_archive(tmp_path / "results.npz"))
+    counting = Counting(monkeypatch)
+    here = study(tmp_path / "b", names, settings=(*hidden, SETTINGS[-1]))
+    computed = run_study(here, clips[:1], 1, silent, known=known)
+    assert [(cell.setting, cell.estimator) for cell in computed] == [("occluded-limb-2", "mean-pose")]
+    assert counting.count("imunet") == 0  # it sees no points, and none fails with one camera
+    taken = {(result.setting, result.estimator) for result in known_results(here, clips[:1], known)}
+    assert taken == {("occluded-limb-2", "imunet"), ("cameras-1", "mean-pose")}  # both are alike for imunet
+    # Another seed, another window or more repetitions are not known.
+    for asked, own in ((replace(here, seed=1), clips[:1]), (here, clips[1:])):
+        assert known_results(asked, own, known) == []
+    run_study(replace(here, repetitions=3), clips[:1], 1, silent, known=known)
+    assert counting.count("imunet") == 3
+
+
+def test_a_motion_is_known_again_though_its_last_digits_differ(clips: list[Clip]) -> None:
+    motion = clips[0].truth
+    digest = digest_of_motion(motion)
+    noise = np.random.default_rng(0).normal(0, 1e-9, motion.positions.shape)
+    assert digest_of_motion(replace(motion, positions=motion.positions + noise)) == digest
+    assert digest_of_motion(replace(motion, positions=motion.positions + 0.003)) != digest
+    assert digest_of_motion(motion.frames(np.arange(len(motion.time)) > 0)) != digest
+    assert digest_of_motion(clips[1].truth) != digest
+
+
 def test_keys_change_with_all_that_a_cell_depends_on(tmp_path: Path, clips: list[Clip]) -> None:
     usual = study(tmp_path)
     weights = tmp_path / "mine.safetensors"
     weights.write_bytes(b"one")
 
     def key(asked: Study = usual, clip: Clip = clips[0], estimator: str = "imunet", setting: int = 0) -> str:
-        module._digest_of_weights.cache_clear()
-        return key_of(asked, digest_of_motion(clip.truth), estimator, SETTINGS[setting])
+        digest_of_weights.cache_clear()
+        return key_of(asked.seed, digest_of_motion(clip.truth), estimator, SETTINGS[setting])
 
     keys = [
         key(),

@@ -8,7 +8,7 @@ import typer
 
 if TYPE_CHECKING:
     from kinefuse.evaluation.material import Clip
-    from kinefuse.study.cells import Cell
+    from kinefuse.study.archive import Result
     from kinefuse.study.run import Study
 
 MATERIAL: Final = Path("motion.npz")
@@ -41,6 +41,10 @@ def study(
         str, typer.Option("--split", help="Of a prepared file: test, validation, train or other-laboratory.")
     ] = "test",
     smpl: Annotated[Path | None, typer.Option("--smpl", help="Your own SMPL model (.npz), for AMASS clips.")] = None,
+    known: Annotated[
+        Path | None,
+        typer.Option("--known", help="results.npz of another study of this motion; what it holds is not computed."),
+    ] = None,
     jobs: Annotated[
         int | None, typer.Option("--jobs", min=1, help="Processes; as many as there are cores if left out.")
     ] = None,
@@ -52,8 +56,9 @@ def study(
     from kinefuse.cli.output import print_findings, print_lines
     from kinefuse.cli.progress import ProgressBars
     from kinefuse.evaluation.material import Choice, load_clips
+    from kinefuse.study.archive import by_key, read_archive
     from kinefuse.study.plan import preset_called, settings_of
-    from kinefuse.study.run import Study, run_study
+    from kinefuse.study.run import Study, known_results, run_study
     from kinefuse.study.windows import choose_windows
 
     _require_statistics()
@@ -67,18 +72,20 @@ def study(
         optimised_repetitions=optimised_repetitions or min(plan.optimised_repetitions, repetitions or 1000),
         seed=seed,
     )
-    _check_out(out)
+    _check_out(out, known)
+    others = by_key(read_archive(known)) if known is not None else {}
     choice = Choice(chosen_set=chosen_set, per_subject=EVERY_CLIP, seed=seed, smpl=smpl)
     if not quiet:
         print_lines(left_out)
     with ProgressBars(quiet) as progress:
         clips, findings = load_clips(material or [MATERIAL], choice, progress)
         chosen = choose_windows(clips, windows or plan.windows, seed)
-        cells = run_study(asked, chosen, jobs or _cores(), progress, overwrite)
+        cells = run_study(asked, chosen, jobs or _cores(), progress, overwrite, others)
     if not quiet:
         print_findings(findings)
-    written = _write_results(out, asked, cells, _told(preset, asked, chosen, chosen_set))
-    print_lines([*_failure_lines(cells), *(f"written to {path}" for path in written)])
+    results = [*cells, *known_results(asked, chosen, others)]
+    written = _write_results(out, asked, results, _told(preset, asked, chosen, chosen_set))
+    print_lines([*_failure_lines(results), *(f"written to {path}" for path in written)])
 
 
 EVERY_CLIP: Final = 10**6
@@ -126,8 +133,11 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _check_out(out: Path) -> None:
+def _check_out(out: Path, known: Path | None) -> None:
     from kinefuse.errors import KinefuseError
+
+    if known is not None and known.resolve() == (out / "results.npz").resolve():
+        raise KinefuseError(f"{known}: would be replaced by this study's own results; name another folder with --out.")
 
     if out.exists() and not out.is_dir():
         raise KinefuseError(f"{out}: is a file; name a folder with --out.")
@@ -156,26 +166,30 @@ def _told(preset: str, asked: "Study", windows: "Sequence[Clip]", chosen_set: st
     }
 
 
-def _write_results(out: Path, asked: "Study", cells: "Sequence[Cell]", told: dict[str, Any]) -> list[Path]:
+def _write_results(out: Path, asked: "Study", results: "Sequence[Result]", told: dict[str, Any]) -> list[Path]:
     import json
 
     from kinefuse.formats.table_text import write_text
     from kinefuse.report.study_markdown import write_markdown
     from kinefuse.report.study_page import write_page
+    from kinefuse.study.archive import write_archive
     from kinefuse.study.tables import write_tables
 
+    write_archive(out / "results.npz", results)  # it makes the folder
     write_text(out / "study.json", json.dumps(told, indent=1, ensure_ascii=False) + "\n")
-    write_tables(cells, asked.settings, out / "tables")
-    write_markdown(cells, asked.settings, out / "study.md", told)
-    write_page(cells, asked.settings, out / "study.html", told)
-    return [out / "tables", out / "study.md", out / "study.html"]
+    write_tables(results, asked.settings, out / "tables")
+    write_markdown(results, asked.settings, out / "study.md", told)
+    write_page(results, asked.settings, out / "study.html", told)
+    return [out / "results.npz", out / "tables", out / "study.md", out / "study.html"]
 
 
-def _failure_lines(cells: "Sequence[Cell]") -> list[str]:
+def _failure_lines(results: "Sequence[Result]") -> list[str]:
     """Say which estimators could not use what, once for each reason."""
+    from kinefuse.study.cells import Cell
+
     reasons: dict[tuple[str, str, str], int] = {}
-    for cell in cells:
-        if cell.failure:
+    for cell in results:
+        if isinstance(cell, Cell) and cell.failure:
             key = (cell.estimator, cell.setting, cell.failure)
             reasons[key] = reasons.get(key, 0) + 1
     return [f"{name} under {setting}, {count} windows: {reason}" for (name, setting, reason), count in reasons.items()]

@@ -9,7 +9,7 @@ from kinefuse.metrics.compare import Row
 from kinefuse.report.markup import UNKNOWN, number
 from kinefuse.report.study_page import made_of
 from kinefuse.report.study_tables import effect_size, interval, warnings_of_people
-from kinefuse.study.cells import Cell
+from kinefuse.study.archive import Result
 from kinefuse.study.conclusions import Conclusion, conclusions
 from kinefuse.study.levels import in_words
 from kinefuse.study.means import Results
@@ -36,7 +36,9 @@ HEADS: Final = (
 )  # fmt: skip
 
 
-def write_markdown(cells: Sequence[Cell], settings: Sequence[Setting], path: Path, told: Mapping[str, object]) -> None:
+def write_markdown(
+    cells: Sequence[Result], settings: Sequence[Setting], path: Path, told: Mapping[str, object]
+) -> None:
     """Write conclusions and tables as Markdown; the parameters are those of `study_page.write_page`.
 
     Raises

@@ -23,7 +23,7 @@ from kinefuse.report.study_figures import (
 )
 from kinefuse.report.study_style import Figure, Panel, colour, line
 from kinefuse.report.study_tables import conclusions_section, tables_sections
-from kinefuse.study.cells import Cell
+from kinefuse.study.archive import Result
 from kinefuse.study.conclusions import conclusions
 from kinefuse.study.means import Results, people_of
 from kinefuse.study.naming import ordered, title
@@ -45,7 +45,7 @@ FIGURES: Final = (
 
 
 def write_page(
-    cells: Sequence[Cell],
+    cells: Sequence[Result],
     settings: Sequence[Setting],
     path: Path,
     told: Mapping[str, object],
@@ -70,7 +70,7 @@ def write_page(
 
 
 def render_page(
-    cells: Sequence[Cell], settings: Sequence[Setting], told: Mapping[str, object], beside: Path | None = None
+    cells: Sequence[Result], settings: Sequence[Setting], told: Mapping[str, object], beside: Path | None = None
 ) -> str:
     """Return the page that `write_page` writes."""
     results = Results(cells, settings)

@@ -15,7 +15,7 @@ from kinefuse.errors import KinefuseError
 CURVES_HZ: Final = 25.0
 """Rate at which the first repetition's angles are kept."""
 
-_TEXTS: Final = ("setting", "estimator", "window", "subject", "activity", "failure")
+_TEXTS: Final = ("setting", "estimator", "window", "subject", "activity", "failure", "key")
 
 COMPARED: Final = (
     "coordinate_rmse",
@@ -54,6 +54,7 @@ class Cell:
     time : (T,) seconds
     estimate, truth : (T, C) coordinates of repetition 0, radians and metres, on the branch nearer to the truth
     failure : why there is no result, else empty; then R and T are 0
+    key : digest of everything that it depends on, see `run.key_of`; empty if it is to be computed again
     """
 
     setting: str
@@ -75,6 +76,7 @@ class Cell:
     estimate: np.ndarray
     truth: np.ndarray
     failure: str = ""
+    key: str = ""
 
     def __post_init__(self) -> None:
         many, frames, angles, segments = len(self.seconds), len(self.time), len(COORDINATES), len(SEGMENTS)
@@ -124,12 +126,8 @@ def failed_cell(setting: str, estimator: str, window: str, subject: str, activit
     )
 
 
-def write_cell(path: Path, cell: Cell, key: str) -> None:
+def write_cell(path: Path, cell: Cell) -> None:
     """Write a cell as ``.npz`` in single precision, beside the old file and then in its place.
-
-    Parameters
-    ----------
-    key : of everything that the cell depends on, see `read_cell`; empty if it is to be computed again
 
     Raises
     ------
@@ -142,7 +140,7 @@ def write_cell(path: Path, cell: Cell, key: str) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as file:
-            np.savez_compressed(file, **(arrays | single | {"time": arrays["time"], "key": np.array(key)}))  # type: ignore[arg-type]
+            np.savez_compressed(file, **(arrays | single | {"time": arrays["time"]}))  # type: ignore[arg-type]
         partial.replace(path)
     except OSError as error:
         raise KinefuseError(

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from kinefuse.metrics.angles import mean_of_valid
+from kinefuse.study.archive import Result
 from kinefuse.study.cells import Cell
 from kinefuse.study.plan import Setting, alike
 from kinefuse.study.scored import MOVEMENTS, Scored, scored
@@ -25,21 +26,22 @@ class Results:
 
     Parameters
     ----------
-    cells : of any settings and estimators, in any order
+    cells : or results in numbers, of any settings and estimators, in any order; of two of the same setting, estimator
+        and window that of more repetitions counts, with the curves that either has
     settings : among which alike ones are looked for; none if empty
     """
 
-    def __init__(self, cells: Iterable[Cell], settings: Sequence[Setting] = ()) -> None:
+    def __init__(self, cells: Iterable[Result], settings: Sequence[Setting] = ()) -> None:
         self._done: dict[tuple[str, str], dict[str, Scored]] = {}
-        failures = []
+        failures: dict[tuple[str, str, str], Cell] = {}
         for cell in cells:
             windows = self._done.setdefault((cell.setting, cell.estimator), {})
-            if cell.failure or not cell.repetitions:
-                failures.append(cell)
+            if isinstance(cell, Cell) and not cell.repetitions:
+                failures[cell.setting, cell.estimator, cell.window] = cell
             else:
-                windows[cell.window] = scored(cell)
-        self.failures: Final = tuple(failures)
-        failed = {(cell.setting, cell.estimator, cell.window) for cell in failures}
+                _add(windows, scored(cell) if isinstance(cell, Cell) else cell)
+        self.failures: Final = tuple(failures.values())
+        failed = set(failures)
         for estimator in dict.fromkeys(name for _, name in self._done):
             for group in alike(settings, estimator):
                 self._share(estimator, [setting.name for setting in group], failed)
@@ -68,6 +70,15 @@ class Results:
         """Return an estimator's cells under a setting, on the given windows or all, in the order of their names."""
         found = self._done.get((setting, estimator), {})
         return [found[name] for name in (sorted(found) if windows is None else windows)]
+
+
+def _add(windows: dict[str, Scored], result: Scored) -> None:
+    """Put a result in its place, or what it has more than the one that is there."""
+    other = windows.get(result.window, result)
+    best, rest = (result, other) if result.repetitions >= other.repetitions else (other, result)
+    if not len(best.time):
+        best = replace(best, time=rest.time, estimate=rest.estimate, truth=rest.truth)
+    windows[result.window] = best
 
 
 def people_of(results: Sequence[Scored]) -> tuple[str, ...]:

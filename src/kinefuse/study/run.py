@@ -6,27 +6,24 @@ again, so an interrupted study goes on where it stopped, and one that is asked f
 """
 
 import hashlib
-import json
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from kinefuse import __version__
 from kinefuse.conventions import COORDINATES
 from kinefuse.errors import KinefuseError
 from kinefuse.estimators.base import Estimator
 from kinefuse.evaluation.judging import estimator_called, knows_no_heading, seed_generators
 from kinefuse.evaluation.material import Clip
 from kinefuse.metrics.compare import Comparison, compare_motions, compared_angles
-from kinefuse.motion import Motion
 from kinefuse.processes import processes
 from kinefuse.recordings import Recording
+from kinefuse.study.archive import Result
 from kinefuse.study.cells import (
     COMPARED,
     CURVES_HZ,
@@ -37,29 +34,17 @@ from kinefuse.study.cells import (
     repetitions_in,
     write_cell,
 )
+from kinefuse.study.keys import digest_of_motion, key_of, same_for
 from kinefuse.study.making import Maker, maker_of, seen_by
-from kinefuse.study.plan import (
-    FULL,
-    POINTS,
-    SENSORS,
-    Setting,
-    alike,
-    is_optimiser,
-    kind_of,
-    seen_of,
-    sees,
-    without_unseen_fault,
-)
+from kinefuse.study.plan import POINTS, SENSORS, Setting, alike, is_optimiser, sees, without_unseen_fault
 from kinefuse.study.windows import interleaved
 
-FORMAT: Final = 1
-"""Of a cell's making: one more whenever the recordings are made otherwise."""
-
 KEPT_WINDOWS: Final = 2
-
 NO_CURVES: Final = (np.zeros(0), np.zeros((0, len(COORDINATES))), np.zeros((0, len(COORDINATES))))
 
 OUR_FAULT: Final = "A fault of kinefuse"
+
+NOTHING: Final[Mapping[str, Result]] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,8 +114,9 @@ def run_study(
     jobs: int,
     progress: Callable[[str, int, int], None],
     overwrite: bool = False,
+    known: Mapping[str, Result] = NOTHING,
 ) -> list[Cell]:
-    """Compute all cells that are not there yet, and return them all.
+    """Compute all cells that are neither there nor known, and return all that are there then.
 
     Parameters
     ----------
@@ -139,19 +125,45 @@ def run_study(
     jobs : processes, of one thread each
     progress : called as ``progress(stage, done, total)``
     overwrite : compute all cells anew
+    known : results by key, of `archive.by_key`, which are not computed again unless there are too few repetitions
 
     Raises
     ------
     KinefuseError
         If a cell cannot be written, or a process was ended from outside.
     """
-    work = [job for clip in interleaved(windows) for job in jobs_of(study, clip, overwrite)]
+    work = [job for clip in interleaved(windows) for job in jobs_of(study, clip, overwrite, known)]
     total = sum(len(task.settings) for job in work for task in job.tasks)
     done = 0
     for finished in _finished(work, jobs):
         done += finished
         progress("cells", done, total)
     return read_cells(study, windows)
+
+
+def known_results(study: Study, windows: Sequence[Clip], known: Mapping[str, Result]) -> list[Result]:
+    """Return what is known of the study's windows, under the first of the settings that are alike."""
+    digests = {clip.name: digest_of_motion(clip.truth) for clip in windows} if known else {}
+    asked = [(n, group) for n in study.estimators for group in alike(study.settings, n)]
+    found = [
+        (group[0], _known(study, digest, estimator, group, known))
+        for digest in digests.values()
+        for estimator, group in asked
+    ]
+    return [replace(result, setting=setting.name) for setting, result in found if result is not None]
+
+
+def _known(
+    study: Study, window: str, estimator: str, group: Sequence[Setting], known: Mapping[str, Result]
+) -> Result | None:
+    """Return what is known of a window, its digest, under any of the settings that are alike for an estimator."""
+    keys = [key_of(study.seed, window, estimator, setting) for setting in same_for(estimator, group)]
+    return next((known[key] for key in keys if key in known), None)
+
+
+def _suffices(result: Result | None, times: int) -> bool:
+    """Return whether a known result has so many repetitions, or is a failure, which more would not mend."""
+    return result is not None and (result.repetitions >= times or isinstance(result, Cell))
 
 
 def read_cells(study: Study, windows: Sequence[Clip]) -> list[Cell]:
@@ -165,13 +177,15 @@ def read_cells(study: Study, windows: Sequence[Clip]) -> list[Cell]:
     return [cell for path in paths if (cell := read_cell(path)) is not None]
 
 
-def jobs_of(study: Study, clip: Clip, overwrite: bool = False) -> list[Job]:
+def jobs_of(study: Study, clip: Clip, overwrite: bool = False, known: Mapping[str, Result] = NOTHING) -> list[Job]:
     """Return the jobs of one window, without what is there already, or is once alike settings share what they have."""
     window = digest_of_motion(clip.truth)
     tasks: dict[str, list[Task]] = {}
     for estimator in study.estimators:
         for group in alike(study.settings, estimator):
-            keys = tuple(key_of(study, window, estimator, setting) for setting in group)
+            if _suffices(_known(study, window, estimator, group, known), study.times(estimator)):
+                continue
+            keys = tuple(key_of(study.seed, window, estimator, setting) for setting in group)
             task = Task(estimator, group, keys)
             begun = 0 if overwrite else _begun(study, clip.name, window, task)
             if begun < study.times(estimator):
@@ -196,7 +210,7 @@ def _begun(study: Study, name: str, window: str, task: Task) -> float:
         return min(counts)
     for n, setting in enumerate(task.settings):
         if counts[n] < most:
-            write_cell(paths[n], replace(found, setting=setting.name), task.keys[n])
+            write_cell(paths[n], replace(found, setting=setting.name, key=task.keys[n]))
     return most
 
 
@@ -205,48 +219,11 @@ def _most_repeated(study: Study, name: str, window: str, task: Task) -> tuple[fl
 
     The settings need not be among those that are asked for.
     """
-    sight = sees(task.estimator)
-    seen = seen_of(task.settings[0], sight)
     there = []
-    for setting in (*task.settings, *(s for s in FULL if seen_of(s, sight) == seen)):
-        path, key = study.path(setting, task.estimator, name), key_of(study, window, task.estimator, setting)
+    for setting in same_for(task.estimator, task.settings):
+        path, key = study.path(setting, task.estimator, name), key_of(study.seed, window, task.estimator, setting)
         there.append((repetitions_in(path, key), path, key))
     return max(there)
-
-
-def key_of(study: Study, window: str, estimator: str, setting: Setting) -> str:
-    """Return the digest of all that a repetition depends on: version, seed, window, setting, estimator, weights.
-
-    How many there are does not change any of them.
-
-    Parameters
-    ----------
-    window : digest of its truth, `digest_of_motion`
-    """
-    told = {
-        "format": FORMAT,
-        "kinefuse": __version__,
-        "seed": study.seed,
-        "window": window,
-        "setting": asdict(setting),
-        "estimator": kind_of(estimator),
-        "weights": _digest_of_weights(estimator),
-    }
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-
-
-def digest_of_motion(motion: Motion) -> str:
-    """Return a digest of a motion, rounded to a millionth of its units."""
-    arrays = (motion.time, motion.R_world_segment, motion.positions, motion.rest_positions, motion.shape)
-    return hashlib.sha256(b"".join(np.round(array, 6).tobytes() for array in arrays)).hexdigest()
-
-
-@lru_cache
-def _digest_of_weights(estimator: str) -> str:
-    """Of the file with a network's weights; empty for what has none."""
-    kind, given, file = estimator.partition("=")
-    path = Path(file) if given else Path(str(files("kinefuse.models") / f"{kind}.safetensors"))
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
 def _finished(work: Sequence[Job], jobs: int) -> Iterator[int]:
@@ -366,7 +343,8 @@ def _write(job: Job, task: Task, scores: Sequence[Score], failure: str) -> None:
     cell = failed_cell(*told, failure) if failure else _whole_cell(job, task, cell_of(*told, scores=scores))
     for setting, key in zip(task.settings, task.keys, strict=True):
         path = job.study.path(setting, task.estimator, clip.name)
-        write_cell(path, replace(cell, setting=setting.name), "" if failure.startswith(OUR_FAULT) else key)
+        key = "" if failure.startswith(OUR_FAULT) else key
+        write_cell(path, replace(cell, setting=setting.name, key=key))
 
 
 def _whole_cell(job: Job, task: Task, new: Cell) -> Cell:

@@ -120,13 +120,13 @@ class Scored:
 
     Attributes
     ----------
-    setting, estimator, window, subject, activity, repetitions : as in `cells.Cell`
+    setting, estimator, window, subject, activity, repetitions, key : as in `cells.Cell`
     movements : (M,) errors of `MOVEMENTS`, degrees, mean of both sides
     groups : of each metric of `GROUP_METRICS` and group of `metrics.groups.GROUPS`
     error_variance : of the mean error of all angles over repetitions, squared degrees; NaN for one repetition
     coordinates : (C,) by name ``rmse``, ``rom_error``, ``range``, ``r2``; radians and metres
     seconds : mean time that the estimator took
-    time, estimate, truth : of the cell
+    time, estimate, truth : of the cell; of no frames where they were not kept
     """
 
     setting: str
@@ -143,6 +143,7 @@ class Scored:
     time: np.ndarray
     estimate: np.ndarray
     truth: np.ndarray
+    key: str = ""
 
 
 def scored(cell: Cell) -> Scored:
@@ -168,4 +169,5 @@ def scored(cell: Cell) -> Scored:
         time=cell.time,
         estimate=cell.estimate,
         truth=cell.truth,
+        key=cell.key,
     )

@@ -20,7 +20,7 @@ from kinefuse.formats.table_text import write_text
 from kinefuse.metrics.angles import mean_of_valid
 from kinefuse.metrics.compare import Row
 from kinefuse.metrics.groups import GROUPS, PAIRED_COORDINATES, group_of, joint_of
-from kinefuse.study.cells import Cell
+from kinefuse.study.archive import Result
 from kinefuse.study.levels import level_mm, sigma_deg
 from kinefuse.study.means import Results, group_value, mean_and_sd, mean_movement_errors, people_of, person_values
 from kinefuse.study.naming import ordered
@@ -36,7 +36,7 @@ SINGLE: Final = ("videonet", "imunet")
 """Each network of one modality."""
 
 
-def write_tables(cells: Sequence[Cell], settings: Sequence[Setting], folder: Path) -> None:
+def write_tables(cells: Sequence[Result], settings: Sequence[Setting], folder: Path) -> None:
     """Write all tables of the study into a folder, which is made if there is none.
 
     Raises
