@@ -191,6 +191,39 @@ def test_a_camera_without_frames_hinders_no_other(start_s: float | None) -> None
     assert np.isfinite(grid.pixels[1:-1, 1:]).all()
 
 
+def treadmill(time: np.ndarray, swing: float = 0.3) -> np.ndarray:
+    """Return points (T, K, 3) metres of somebody who steps on the spot, each step of 1.1 s a little unlike the last."""
+    phase = 2.0 * np.pi * 0.9 * time[:, None] + 0.3 * np.sin(0.7 * time[:, None]) + np.arange(len(NAMES))
+    x, z = swing * np.sin(phase) + 0.08 * np.sin(0.47 * time[:, None]), 0.05 * np.cos(2.0 * phase)
+    y = 0.2 + 0.2 * np.arange(len(NAMES)) + 0.2 * swing * np.sin(phase)
+    return np.stack([x, y, z], axis=-1)
+
+
+@pytest.mark.parametrize(("start_s", "found"), [(0.3, True), (-0.7, True), (1.25, False), (-1.3, False)])
+def test_a_step_too_late_is_no_start(start_s: float, found: bool) -> None:
+    """Outside of the times that are searched another step fits nearly as well; that must not be taken for the start."""
+    cameras = camera_ring(3, BENT)
+    views = [view_of(c, 0.0, 60.0, n, noise=2.0, moves=treadmill) for c, n in zip(cameras[:2], (480, 470), strict=True)]
+    late = replace(view_of(cameras[2], start_s, 60.0, 460, noise=2.0, moves=treadmill), start_s=None)
+    placed, estimates, findings = estimate_start_offsets(cameras, [*views, late])
+    assert estimates[0].found == found
+    assert placed[2].start_s == pytest.approx(start_s if found else 0.0, abs=0.003)
+    assert found or estimates[0].reason == "repeats"
+    assert found or "the movement repeats itself, so that another start fits as well or better" in findings[0].text
+
+
+def test_a_movement_that_repeats_itself_exactly_tells_no_start() -> None:
+    def exactly(time: np.ndarray, _: float) -> np.ndarray:
+        return treadmill(np.mod(time, 1 / 0.9))
+
+    cameras = camera_ring(3, BENT)
+    frames = (480, 470, 460)
+    views = [view_of(c, 0.0, 60.0, n, noise=2.0, moves=exactly) for c, n in zip(cameras, frames, strict=True)]
+    _, estimates, findings = estimate_start_offsets(cameras, [*views[:2], replace(views[2], start_s=None)])
+    assert not estimates[0].found
+    assert findings[0].level == "warning"
+
+
 def test_known_starts_are_never_changed() -> None:
     cameras = camera_ring(2)
     views = [view_of(cameras[0], 0.0, 60.0, 60), view_of(cameras[1], 0.1, 60.0, 60)]

@@ -127,8 +127,9 @@ def eliminate(normal: Normal, shared: Shared, damping: float) -> tuple[torch.Ten
     right = torch.cat([normal.g[..., None], shared.B], dim=-1)
     # With this many right-hand sides the inverse and one product are several times faster than batched substitution.
     solved = torch.cholesky_inverse(factor) @ right
-    reduced = shared.C - (shared.B.transpose(-1, -2) @ solved[..., 1:]).sum(0)
-    gradient = shared.h - torch.einsum("tpg,tp->g", shared.B, solved[..., 0])
+    # One product over all frames' unknowns, instead of one a frame and their sum.
+    reached = shared.B.flatten(0, 1).T @ solved.flatten(0, 1)
+    reduced, gradient = shared.C - reached[:, 1:], shared.h - reached[:, 0]
     reduced = reduced + torch.diag(damping * (reduced.diagonal() + 1.0))
     shared_change = -torch.linalg.solve(reduced, gradient)
     change = -solved[..., 0] - solved[..., 1:] @ shared_change

@@ -22,6 +22,12 @@ SAME_FRAME = 1e-2
 SEARCH_S = 1.0
 MOST_FRAMES = 600
 BLOCKS = 8
+WIDE_S, WIDE_FRAMES = 4.0, 100
+"""Rivals of a start are looked for this far around, in this many frames: steps and strokes repeat themselves within."""
+
+SURE_SD = 3.0
+"""Standard errors by which a start must fit better than any rival."""
+
 LARGEST_UNCERTAINTY_S = 0.025
 FEWEST_PAIRS = 200
 """Fewer pairs of points than this tell no offset."""
@@ -31,6 +37,7 @@ NOT_FOUND = {
     "few": "it shares too few points with the cameras whose start is known",
     "edge": "the movement fits best at an end of the ± {search_s:g} s that are searched: it may start further off",
     "still": "the person moves too little to tell",
+    "repeats": "the movement repeats itself, so that another start fits as well or better",
 }
 """Why a start was not found, in words."""
 
@@ -296,7 +303,46 @@ def _estimate_start(
     error = float(np.sqrt((BLOCKS - 1) * np.var(left_out)))  # jackknife
     if not error < LARGEST_UNCERTAINTY_S:
         return _guess(view, around_s, "still")
+    if _has_rival(camera, view, others, around_s + best):
+        return _guess(view, around_s, "repeats")
     return StartEstimate(camera=view.camera, start_s=float(around_s + best), error_s=error, found=True)
+
+
+def _has_rival(camera: Camera, view: View, others: Sequence[tuple[Camera, View]], start_s: float) -> bool:
+    """Return whether another start, within `WIDE_S`, fits as well as one that was found, or better.
+
+    Somebody on a treadmill is much the same a step later. The differences are compared block by block, since either
+    start has the noise of the same frames.
+    """
+    rivals = _rivals(camera, view, others, start_s)
+    costs, counts = _cost_by_block(camera, view, others, np.append(start_s, rivals))
+    means = np.where(counts > 0, costs / np.maximum(counts, 1), np.nan)
+    worse = means[:, 1:] - means[:, :1]
+    known = np.isfinite(worse).sum(0) > BLOCKS // 2
+    worse = worse[:, known]
+    error = np.nanstd(worse, axis=0, ddof=1) / np.sqrt(np.isfinite(worse).sum(0))
+    return bool((np.nanmean(worse, axis=0) <= SURE_SD * error).any())
+
+
+def _rivals(camera: Camera, view: View, others: Sequence[tuple[Camera, View]], start_s: float) -> np.ndarray:
+    """Return the other starts (N,) at which the cost has a minimum, where the views share half as many points still."""
+    step = 2.0 / max(_rate(other) for _, other in others)
+    offsets = step * np.arange(-round(WIDE_S / step), round(WIDE_S / step) + 1)
+    costs, counts = (each.sum(0) for each in _cost_by_block(camera, view, others, start_s + offsets, WIDE_FRAMES))
+    cost = np.where(counts >= 0.5 * counts[len(offsets) // 2], costs / np.maximum(counts, 1), np.inf)
+    lowest = 1 + np.flatnonzero((cost[1:-1] < cost[:-2]) & (cost[1:-1] <= cost[2:]))
+    own = cost[len(offsets) // 2]
+    low = cost[lowest] < 0.5 * (own + np.median(cost[np.isfinite(cost)]))
+    found = start_s + offsets[lowest[low & (np.abs(lowest - len(offsets) // 2) > 1)]]
+    if not len(found):
+        return found
+    # Between two samples of the cost it may be much lower; the start that was found is no sample either.
+    for span in (step, step / 8):
+        near = found[:, None] + span * np.linspace(-1.0, 1.0, 17)
+        costs, counts = (each.sum(0) for each in _cost_by_block(camera, view, others, near.ravel(), WIDE_FRAMES))
+        best = (costs / np.maximum(counts, 1)).reshape(near.shape).argmin(1)
+        found = near[np.arange(len(near)), best]
+    return found
 
 
 def _guess(view: View, start_s: float, reason: str) -> StartEstimate:
@@ -316,11 +362,15 @@ def _minimum(offsets: np.ndarray, cost: np.ndarray) -> float:
 
 
 def _cost_by_block(
-    camera: Camera, view: View, others: Sequence[tuple[Camera, View]], starts: np.ndarray
+    camera: Camera,
+    view: View,
+    others: Sequence[tuple[Camera, View]],
+    starts: np.ndarray,
+    most_frames: int = MOST_FRAMES,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return summed robust epipolar costs and the number of point pairs, both (blocks, starts)."""
     own = _keypoints(view)
-    frames = np.arange(0, len(own.pixels), max(1, len(own.pixels) // MOST_FRAMES))
+    frames = np.arange(0, len(own.pixels), max(1, len(own.pixels) // most_frames))
     errors = []
     for other_camera, other in others:
         theirs = _keypoints(other)
