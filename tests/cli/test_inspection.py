@@ -10,7 +10,7 @@ from cli_samples import cut, draw_video, short_recording, walk, write_short_tria
 from kinefuse.cli import main
 from kinefuse.cli.inspection import inspect_trial
 from kinefuse.formats.trial import write_trial
-from kinefuse.recordings import JointCenters, View
+from kinefuse.recordings import JointCenters, Recording, Subject, View
 
 Capture = pytest.CaptureFixture[str]
 
@@ -155,3 +155,15 @@ def test_a_view_without_a_rate_is_an_obstacle() -> None:
     assert isinstance(view, View)
     facts = inspect_view(recording.cameras[0], view)
     assert [finding.level for finding in facts.findings] == ["error"]
+
+
+def test_points_of_limbs_alone_are_told(tmp_path: Path) -> None:
+    """The estimation would end with the same sentence."""
+    names = tuple(f"{name}_{side}" for name in ("elbow", "wrist", "knee", "ankle") for side in "lr")
+    places = np.random.default_rng(0).normal(0.0, 0.5, (30, len(names), 3))
+    centers = JointCenters(names=names, time=np.arange(30) / 60.0, positions=places)
+    write_trial(tmp_path / "trial", Recording(subject=Subject(id="anna"), joint_centers=centers))
+    inspection = inspect_trial(tmp_path / "trial")
+    assert inspection.obstacle is not None
+    assert "without which nothing tells where a body is" in inspection.obstacle
+    assert main(["run", str(tmp_path / "trial")]) == 2

@@ -118,19 +118,25 @@ def fit_points(
     KinefuseError
         If no point of the trunk, the hips or the shoulders was ever seen: the pelvis could be turned any way.
     """
-    _check_trunk(centers, model, points)
+    require_trunk(centers, model)
     body = fit_body_to_points(centers, model, points, config, floor_sd=floor_sd, stature_m=stature_m, extra=extra)
     return fit_poses_to_points(centers, body, points, config, floor_sd=floor_sd, estimator=estimator, extra=extra)
 
 
-def _check_trunk(centers: JointCenters, model: BodyModel, points: PointSet) -> None:
-    index = model.point_index(points.names)
+def require_trunk(centers: JointCenters, model: BodyModel) -> None:
+    """Raise a `KinefuseError` if no point of the trunk, the hips or the shoulders was ever seen.
+
+    Parameters
+    ----------
+    centers : points that the model has
+    """
+    index = model.point_index(centers.names)
     segment, rest = (torch.as_tensor(a[index]) for a in (model.point_segment, model.points_mean))
     telling = tells_trunk(segment, rest, torch.as_tensor(model.joints_mean)).numpy()
     if not np.isfinite(centers.positions[:, telling]).all(-1).any():
         raise KinefuseError(
             "Expected points on the trunk, the hips or the shoulders, without which nothing tells where a body is and "
-            f"which way it faces; got only {', '.join(points.names[:12])}: add hip or shoulder points."
+            f"which way it faces; got only {', '.join(centers.names[:12])}: add hip or shoulder points."
         )
 
 

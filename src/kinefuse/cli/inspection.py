@@ -75,8 +75,8 @@ def _runnable(recording: Recording, findings: list[Finding]) -> tuple[str | None
     try:
         require_two_views(recording)
         recording = _without_blind_cameras(recording, findings)
-        _, reason = choose_estimator(recording)
-        _require_usable(recording)
+        name, reason = choose_estimator(recording)
+        _require_usable(recording, name)
     except KinefuseError as error:
         return str(error), ""
     broken = [f for f in findings if f.level == "error" and f.about.startswith("camera")]
@@ -101,16 +101,20 @@ def _without_blind_cameras(recording: Recording, findings: list[Finding]) -> Rec
     return recording
 
 
-def _require_usable(recording: Recording) -> None:
-    """Raise the `KinefuseError` with which the estimation would end, as far as the files alone tell it."""
+def _require_usable(recording: Recording, estimator: str) -> None:
+    """Raise the `KinefuseError` with which an estimator would end, as far as the files alone tell it."""
+    from kinefuse.body.fit_points import require_trunk
     from kinefuse.body.markers import recognise_markers
     from kinefuse.body.models import load_anny
+    from kinefuse.estimators.registry import FOR_POINTS
     from kinefuse.estimators.smplify3d import select_points
 
     points = recording.joint_centers
     require_human_size(points, "the file's header")
     if points is not None and recognise_markers(points.names) is None:
-        select_points(points, load_anny())
+        known, _ = select_points(points, load_anny())
+        if estimator == FOR_POINTS:
+            require_trunk(known, load_anny())
 
 
 # ---- what is in it
