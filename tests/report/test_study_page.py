@@ -122,7 +122,7 @@ def test_few_windows_are_told_and_cost_the_others_none() -> None:
     assert "9 windows of 3 people" in panel.title
     walked = [walking(c) for c in few if c.setting == setting]
     cycles = cycles_figure(Results(walked), SETTINGS)
-    assert "Without methods that have fewer windows: IMUNet." in cycles.caption
+    assert "Without methods that have fewer curves: IMUNet." in cycles.caption
     assert "IMUNet" not in {trace.get("name") for trace in cycles.panels[0].traces}
 
 

@@ -17,7 +17,7 @@ from kinefuse.recordings import Recording
 from kinefuse.study import run as module
 from kinefuse.study.archive import by_key, read_archive, write_archive
 from kinefuse.study.cells import REPEATED, read_cell
-from kinefuse.study.keys import digest_of_motion, digest_of_weights, key_of
+from kinefuse.study.keys import digest_of_motion, digest_of_weights, key_of, window_of
 from kinefuse.study.plan import FULL
 from kinefuse.study.run import Study, estimator_folder, jobs_of, known_results, read_cells, run_study
 
@@ -166,12 +166,13 @@ def test_keys_change_with_all_that_a_cell_depends_on(tmp_path: Path, clips: list
 
     def key(asked: Study = usual, clip: Clip = clips[0], estimator: str = "imunet", setting: int = 0) -> str:
         digest_of_weights.cache_clear()
-        return key_of(asked.seed, digest_of_motion(clip.truth), estimator, SETTINGS[setting])
+        return key_of(asked.seed, window_of(clip), estimator, SETTINGS[setting])
 
     keys = [
         key(),
         key(replace(usual, seed=1)),
         key(clip=clips[1]),
+        key(clip=replace(clips[0], name="another")),
         key(estimator="videonet"),
         key(setting=1),
         key(estimator=f"imunet={weights}"),

@@ -9,6 +9,7 @@ import typer
 if TYPE_CHECKING:
     from kinefuse.evaluation.material import Clip
     from kinefuse.study.archive import Result
+    from kinefuse.study.plan import Setting
     from kinefuse.study.run import Study
 
 MATERIAL: Final = Path("motion.npz")
@@ -85,7 +86,7 @@ def study(
         print_findings(findings)
     results = [*cells, *known_results(asked, chosen, others)]
     written = _write_results(out, asked, results, _told(preset, asked, chosen, chosen_set))
-    print_lines([*_failure_lines(results), *(f"written to {path}" for path in written)])
+    print_lines([*_failure_lines(results, asked.settings), *(f"written to {path}" for path in written)])
 
 
 EVERY_CLIP: Final = 10**6
@@ -183,13 +184,12 @@ def _write_results(out: Path, asked: "Study", results: "Sequence[Result]", told:
     return [out / "results.npz", out / "tables", out / "study.md", out / "study.html"]
 
 
-def _failure_lines(results: "Sequence[Result]") -> list[str]:
+def _failure_lines(results: "Sequence[Result]", settings: "Sequence[Setting]") -> list[str]:
     """Say which estimators could not use what, once for each reason."""
-    from kinefuse.study.cells import Cell
+    from kinefuse.study.means import Results
 
     reasons: dict[tuple[str, str, str], int] = {}
-    for cell in results:
-        if isinstance(cell, Cell) and cell.failure:
-            key = (cell.estimator, cell.setting, cell.failure)
-            reasons[key] = reasons.get(key, 0) + 1
+    for cell in Results(results, settings).failures:
+        key = (cell.estimator, cell.setting, cell.failure)
+        reasons[key] = reasons.get(key, 0) + 1
     return [f"{name} under {setting}, {count} windows: {reason}" for (name, setting, reason), count in reasons.items()]

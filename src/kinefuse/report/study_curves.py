@@ -14,7 +14,6 @@ from kinefuse.study.levels import BOTH, REFERENCE, find, noise_in_words
 from kinefuse.study.means import Results
 from kinefuse.study.naming import ordered, title
 from kinefuse.study.plan import Setting
-from kinefuse.study.ranking import all_windows
 from kinefuse.study.scored import Scored
 
 TRUTH: Final = "truth"
@@ -32,15 +31,22 @@ def own_cells(results: Results, setting: str) -> dict[str, list[Scored]]:
     return {method: results.cells(setting, method) for method in ordered(results.estimators(setting))}
 
 
+def drawn_cells(results: Results, setting: str) -> dict[str, list[Scored]]:
+    """Return those of `own_cells` that have curves; what another study computed has none."""
+    cells = {method: [c for c in own if len(c.time)] for method, own in own_cells(results, setting).items()}
+    return {method: own for method, own in cells.items() if own}
+
+
 def whole_cells(results: Results, setting: str) -> tuple[dict[str, list[Scored]], str]:
-    """Return the cells of the methods that have every window of a setting, and a sentence that names the others.
+    """Return the cells of the methods that have every window that has curves, and a sentence that names the others.
 
     Curves over the same cycles can only be drawn of these.
     """
-    cells, count = own_cells(results, setting), len(all_windows(results, setting))
+    cells = drawn_cells(results, setting)
+    count = len({cell.window for own in cells.values() for cell in own})
     whole = {method: own for method, own in cells.items() if len(own) == count}
-    partial = ", ".join(title(method) for method in cells if method not in whole)
-    return whole, f" Without methods that have fewer windows: {partial}." if partial else ""
+    partial = ", ".join(title(method) for method in own_cells(results, setting) if method not in whole)
+    return whole, f" Without methods that have fewer curves: {partial}." if partial else ""
 
 
 def fewer(own: Sequence[Scored], cells: Mapping[str, Sequence[Scored]]) -> str:
@@ -70,7 +76,7 @@ def cycles_figure(results: Results, settings: Sequence[Setting]) -> Figure:
 
 def _cycles(results: Sequence[Scored]) -> dict[str, list[Cycle]]:
     """Return the true cycles of each window."""
-    return {r.window: walking_cycles_of_angles(r.time, r.truth.astype(float)) if len(r.time) else [] for r in results}
+    return {r.window: walking_cycles_of_angles(r.time, r.truth.astype(float)) for r in results}
 
 
 def _rows_over_cycle(
@@ -140,7 +146,7 @@ def _cycle_layout() -> dict[str, Any]:
 def parity_figure(results: Results, settings: Sequence[Setting]) -> Figure:
     """Estimated against true knee flexion where both inputs are off, the paper's Fig. 8."""
     setting = find(settings, *BOTH)
-    cells = own_cells(results, setting.name) if setting is not None else {}
+    cells = drawn_cells(results, setting.name) if setting is not None else {}
     pairs = {method: _pairs(own) for method, own in cells.items()}
     known = {method: pair for method, pair in pairs.items() if len(pair) > 1}
     low, high = _extent(known.values())

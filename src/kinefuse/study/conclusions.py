@@ -14,7 +14,7 @@ from kinefuse.study.means import Results, people_of, standard_errors
 from kinefuse.study.naming import INPUTS, title
 from kinefuse.study.pairs import pair_of
 from kinefuse.study.plan import IF_ASKED, Setting, kind_of, seen_of, sees
-from kinefuse.study.ranking import Ranked, mean_error, ranking
+from kinefuse.study.ranking import Ranked, is_better, mean_error, ranking
 from kinefuse.study.relation import ALPHA_SINGLE, Relation, p_in_words
 from kinefuse.study.relations import BELIEVED, MOUNTINGS, NOISY, POINTS
 from kinefuse.study.tables import FUSED, SINGLE
@@ -81,10 +81,18 @@ def _most_accurate(results: Results, settings: Sequence[Setting]) -> list[Conclu
         setting = find(settings, sigma, level)
         found = _rivals(results, setting.name) if setting is not None else []
         if setting is not None and len(found) > 1:
-            heading = f"{_capital(noise_in_words(sigma, level))}: {title(found[0].method)} has the least error"
+            heading = f"{_capital(noise_in_words(sigma, level))}: {_winner(results, setting.name, found)}"
             ahead = _ahead(results, setting.name, *(one.method for one in found[:2]))
             said.append(Conclusion(PLAIN, heading, f"{_capital(_listed(found))}.{ahead}{_how_ranked(found)}"))
     return said
+
+
+def _winner(results: Results, setting: str, found: Sequence[Ranked]) -> str:
+    """Say which method is best, or that each is beaten by another, on the windows that two of them have."""
+    first, *others = (one.method for one in found)
+    if any(is_better(results, setting, other, first) for other in others):
+        return "no method is ahead of all others"
+    return f"{title(first)} has the least error"
 
 
 def _rivals(results: Results, setting: str, inputs: str = "") -> list[Ranked]:
@@ -99,16 +107,16 @@ def _rivals(results: Results, setting: str, inputs: str = "") -> list[Ranked]:
 
 
 def _ahead(results: Results, setting: str, first: str, second: str) -> str:
-    """Say how sure it is that the first of two methods is better, over people."""
+    """Say which of two methods is better, and how sure that is, over people."""
     pair = pair_of(results, setting, first, second)
     if pair is None:
         return ""
     test = paired_t(*pair.people.T)
+    if test.difference > 0:
+        first, second = second, first
     by_chance = "" if test.p < ALPHA_SINGLE else ", which may be chance"
-    return (
-        f" {_capital(title(first))} is ahead of {title(second)} by {-test.difference:.1f}° ({p_in_words(test.p)} over "
-        f"{test.n} people{by_chance})."
-    )
+    sure = f"{p_in_words(test.p)} over {test.n} people{by_chance}"
+    return f" {_capital(title(first))} is ahead of {title(second)} by {abs(test.difference):.1f}° ({sure})."
 
 
 def _how_ranked(found: Sequence[Ranked]) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from kinefuse import __version__
+from kinefuse.evaluation.material import Clip
 from kinefuse.motion import Motion
 from kinefuse.study.plan import FULL, Setting, kind_of, seen_of, sees
 
@@ -21,20 +22,29 @@ FORMAT: Final = 1
 DIGEST_FRAMES: Final = 5
 
 
-def key_of(seed: int, window: str, estimator: str, setting: Setting) -> str:
+@dataclass(frozen=True)
+class Window:
+    """A window by its name, after which its noise is drawn, and the digest of its truth."""
+
+    name: str
+    digest: str
+
+
+def window_of(clip: Clip) -> Window:
+    """Return what a window is known by."""
+    return Window(clip.name, digest_of_motion(clip.truth))
+
+
+def key_of(seed: int, window: Window, estimator: str, setting: Setting) -> str:
     """Return the digest of all that a repetition depends on: version, seed, window, setting, estimator, weights.
 
     How many there are does not change any of them.
-
-    Parameters
-    ----------
-    window : digest of its truth, `digest_of_motion`
     """
     told = {
         "format": FORMAT,
         "kinefuse": __version__,
         "seed": seed,
-        "window": window,
+        "window": asdict(window),
         "setting": asdict(setting),
         "estimator": kind_of(estimator),
         "weights": digest_of_weights(estimator),

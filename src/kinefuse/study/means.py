@@ -33,25 +33,29 @@ class Results:
 
     def __init__(self, cells: Iterable[Result], settings: Sequence[Setting] = ()) -> None:
         self._done: dict[tuple[str, str], dict[str, Scored]] = {}
-        failures: dict[tuple[str, str, str], Cell] = {}
+        self._failed: dict[tuple[str, str], dict[str, Cell]] = {}
         for cell in cells:
             windows = self._done.setdefault((cell.setting, cell.estimator), {})
             if isinstance(cell, Cell) and not cell.repetitions:
-                failures[cell.setting, cell.estimator, cell.window] = cell
+                self._failed.setdefault((cell.setting, cell.estimator), {})[cell.window] = cell
             else:
                 _add(windows, scored(cell) if isinstance(cell, Cell) else cell)
-        self.failures: Final = tuple(failures.values())
-        failed = set(failures)
         for estimator in dict.fromkeys(name for _, name in self._done):
             for group in alike(settings, estimator):
-                self._share(estimator, [setting.name for setting in group], failed)
+                self._share(estimator, [setting.name for setting in group])
+        self.failures: Final = tuple(
+            cell for where, own in self._failed.items() for cell in own.values() if cell.window not in self._done[where]
+        )
 
-    def _share(self, estimator: str, settings: Sequence[str], failed: set[tuple[str, str, str]]) -> None:
+    def _share(self, estimator: str, settings: Sequence[str]) -> None:
+        """Give every one of some settings what any of them has."""
         own = [result for s in settings for result in self._done.get((s, estimator), {}).values()]
+        failed = [cell for s in settings for cell in self._failed.get((s, estimator), {}).values()]
         for setting, result in itertools.product(settings, own):
-            if (setting, estimator, result.window) not in failed:
-                windows = self._done.setdefault((setting, estimator), {})
-                windows.setdefault(result.window, replace(result, setting=setting))
+            _add(self._done.setdefault((setting, estimator), {}), replace(result, setting=setting))
+        for setting, cell in itertools.product(settings if failed else (), failed):
+            self._done.setdefault((setting, estimator), {})
+            self._failed.setdefault((setting, estimator), {})[cell.window] = replace(cell, setting=setting)
 
     def estimators(self, setting: str) -> tuple[str, ...]:
         """Return those of which this setting has a result, in order of appearance."""

@@ -34,7 +34,7 @@ from kinefuse.study.cells import (
     repetitions_in,
     write_cell,
 )
-from kinefuse.study.keys import digest_of_motion, key_of, same_for
+from kinefuse.study.keys import Window, key_of, same_for, window_of
 from kinefuse.study.making import Maker, maker_of, seen_by
 from kinefuse.study.plan import POINTS, SENSORS, Setting, alike, is_optimiser, sees, without_unseen_fault
 from kinefuse.study.windows import interleaved
@@ -143,20 +143,21 @@ def run_study(
 
 def known_results(study: Study, windows: Sequence[Clip], known: Mapping[str, Result]) -> list[Result]:
     """Return what is known of the study's windows, under the first of the settings that are alike."""
-    digests = {clip.name: digest_of_motion(clip.truth) for clip in windows} if known else {}
-    asked = [(n, group) for n in study.estimators for group in alike(study.settings, n)]
-    found = [
-        (group[0], _known(study, digest, estimator, group, known))
-        for digest in digests.values()
-        for estimator, group in asked
-    ]
-    return [replace(result, setting=setting.name) for setting, result in found if result is not None]
+    found: list[Result] = []
+    for clip in windows if known else ():
+        window = window_of(clip)
+        for estimator in study.estimators:
+            for group in alike(study.settings, estimator):
+                result = _known(study, window, estimator, group, known)
+                if result is not None:
+                    found.append(replace(result, setting=group[0].name, estimator=estimator))
+    return found
 
 
 def _known(
-    study: Study, window: str, estimator: str, group: Sequence[Setting], known: Mapping[str, Result]
+    study: Study, window: Window, estimator: str, group: Sequence[Setting], known: Mapping[str, Result]
 ) -> Result | None:
-    """Return what is known of a window, its digest, under any of the settings that are alike for an estimator."""
+    """Return what is known of a window under any of the settings that are alike for an estimator."""
     keys = [key_of(study.seed, window, estimator, setting) for setting in same_for(estimator, group)]
     return next((known[key] for key in keys if key in known), None)
 
@@ -167,19 +168,24 @@ def _suffices(result: Result | None, times: int) -> bool:
 
 
 def read_cells(study: Study, windows: Sequence[Clip]) -> list[Cell]:
-    """Return the study's cells that lie in its folder, by setting, estimator and window."""
-    paths = [
-        study.path(setting, estimator, clip.name)
-        for setting in study.settings
-        for estimator in study.estimators
-        for clip in windows
-    ]
-    return [cell for path in paths if (cell := read_cell(path)) is not None]
+    """Return the study's cells that lie in its folder, by setting, estimator and window.
+
+    Those that were made of something else, by another version or seed, are left out.
+    """
+    digests = {clip.name: window_of(clip) for clip in windows}
+    found = []
+    for setting in study.settings:
+        for estimator in study.estimators:
+            for window in digests.values():
+                cell = read_cell(study.path(setting, estimator, window.name))
+                if cell is not None and cell.key in ("", key_of(study.seed, window, estimator, setting)):
+                    found.append(cell)
+    return found
 
 
 def jobs_of(study: Study, clip: Clip, overwrite: bool = False, known: Mapping[str, Result] = NOTHING) -> list[Job]:
     """Return the jobs of one window, without what is there already, or is once alike settings share what they have."""
-    window = digest_of_motion(clip.truth)
+    window = window_of(clip)
     tasks: dict[str, list[Task]] = {}
     for estimator in study.estimators:
         for group in alike(study.settings, estimator):
@@ -187,24 +193,19 @@ def jobs_of(study: Study, clip: Clip, overwrite: bool = False, known: Mapping[st
                 continue
             keys = tuple(key_of(study.seed, window, estimator, setting) for setting in group)
             task = Task(estimator, group, keys)
-            begun = 0 if overwrite else _begun(study, clip.name, window, task)
+            begun = 0 if overwrite else _begun(study, window, task)
             if begun < study.times(estimator):
                 tasks.setdefault(group[0].name, []).append(replace(task, begun=int(begun)))
     return [Job(study, clip, tuple(tasks[setting.name])) for setting in study.settings if setting.name in tasks]
 
 
-def _begun(study: Study, name: str, window: str, task: Task) -> float:
-    """Return how many repetitions of a task are there, after giving all its settings those that an alike one has.
-
-    Parameters
-    ----------
-    name, window : the window's name and digest
-    """
-    paths = [study.path(setting, task.estimator, name) for setting in task.settings]
+def _begun(study: Study, window: Window, task: Task) -> float:
+    """Return how many repetitions of a task are there, after giving all its settings those that an alike one has."""
+    paths = [study.path(setting, task.estimator, window.name) for setting in task.settings]
     counts = [repetitions_in(path, key) for path, key in zip(paths, task.keys, strict=True)]
     if min(counts) >= study.times(task.estimator):
         return min(counts)
-    most, source, key = _most_repeated(study, name, window, task)
+    most, source, key = _most_repeated(study, window, task)
     found = read_cell(source, key) if most > min(counts) else None
     if found is None:
         return min(counts)
@@ -214,14 +215,15 @@ def _begun(study: Study, name: str, window: str, task: Task) -> float:
     return most
 
 
-def _most_repeated(study: Study, name: str, window: str, task: Task) -> tuple[float, Path, str]:
+def _most_repeated(study: Study, window: Window, task: Task) -> tuple[float, Path, str]:
     """Return the most repetitions under any setting that is one and the same for a task's estimator, file and key.
 
     The settings need not be among those that are asked for.
     """
     there = []
     for setting in same_for(task.estimator, task.settings):
-        path, key = study.path(setting, task.estimator, name), key_of(study.seed, window, task.estimator, setting)
+        path = study.path(setting, task.estimator, window.name)
+        key = key_of(study.seed, window, task.estimator, setting)
         there.append((repetitions_in(path, key), path, key))
     return max(there)
 
@@ -237,7 +239,7 @@ def _finished(work: Sequence[Job], jobs: int) -> Iterator[int]:
 
 def do(job: Job) -> int:
     """Compute and write the cells of one job; return how many."""
-    maker = _maker(digest_of_motion(job.clip.truth), _Held(job.clip), job.study.seed)
+    maker = _maker(window_of(job.clip), _Held(job.clip), job.study.seed)
     setting = job.tasks[0].settings[0]
     made: dict[str, list[Score]] = {}
     failures: dict[str, str] = {}
@@ -279,7 +281,7 @@ def _recordings(maker: Maker, setting: Setting, repetition: int, estimators: Seq
 
 @dataclass(frozen=True)
 class _Held:
-    """A clip that counts as equal whatever it holds, so that a cache goes by the digest beside it."""
+    """A clip that counts as equal whatever it holds, so that a cache goes by the window beside it."""
 
     clip: Clip
 
@@ -291,7 +293,7 @@ class _Held:
 
 
 @lru_cache(maxsize=KEPT_WINDOWS)
-def _maker(digest: str, held: _Held, seed: int) -> Maker:
+def _maker(window: Window, held: _Held, seed: int) -> Maker:
     return maker_of(held.clip, seed)
 
 

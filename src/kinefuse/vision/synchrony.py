@@ -25,6 +25,9 @@ BLOCKS = 8
 WIDE_S, WIDE_FRAMES = 4.0, 100
 """Rivals of a start are looked for this far around, in this many frames: steps and strokes repeat themselves within."""
 
+NEAR_S = 0.1
+"""No movement repeats itself sooner; a rival as near as this is the same minimum of a noisy cost."""
+
 SURE_SD = 3.0
 """Standard errors by which a start must fit better than any rival."""
 
@@ -333,7 +336,8 @@ def _rivals(camera: Camera, view: View, others: Sequence[tuple[Camera, View]], s
     lowest = 1 + np.flatnonzero((cost[1:-1] < cost[:-2]) & (cost[1:-1] <= cost[2:]))
     own = cost[len(offsets) // 2]
     low = cost[lowest] < 0.5 * (own + np.median(cost[np.isfinite(cost)]))
-    found = start_s + offsets[lowest[low & (np.abs(lowest - len(offsets) // 2) > 1)]]
+    found = start_s + offsets[lowest[low]]
+    found = found[np.abs(found - start_s) > NEAR_S]
     if not len(found):
         return found
     # Between two samples of the cost it may be much lower; the start that was found is no sample either.
@@ -342,7 +346,7 @@ def _rivals(camera: Camera, view: View, others: Sequence[tuple[Camera, View]], s
         costs, counts = (each.sum(0) for each in _cost_by_block(camera, view, others, near.ravel(), WIDE_FRAMES))
         best = (costs / np.maximum(counts, 1)).reshape(near.shape).argmin(1)
         found = near[np.arange(len(near)), best]
-    return found
+    return found[np.abs(found - start_s) > NEAR_S]
 
 
 def _guess(view: View, start_s: float, reason: str) -> StartEstimate:
