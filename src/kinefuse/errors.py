@@ -1,6 +1,7 @@
 """The errors that reach a user, as opposed to faults of the library."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -25,9 +26,27 @@ class NobodySeenError(KinefuseError):
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
-    """Return ``" (did you mean 'x'?)"`` for the most similar of `words`, or an empty string."""
-    close = difflib.get_close_matches(word, list(words), n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    """Return ``" (did you mean 'x'?)"`` for the most similar of `words`, or an empty string.
+
+    Case does not count, and left is never offered for right: ``"LeftThigh"`` is ``"thigh_l"``.
+    """
+    spelled = {name.lower(): name for name in words}
+    side, plain = _side_apart(word)
+    for name in spelled:  # "lfoot", "FOOTL"
+        own, bare = _side_apart(name)
+        if own and not side and word.lower() in (f"{own}{bare}", f"{bare}{own}"):
+            return f" (did you mean {spelled[name]!r}?)"
+    likely = [name for name in spelled if not side or _side_apart(name)[0] in (side, "")]
+    close = difflib.get_close_matches(f"{plain}_{side}" if side else word.lower(), likely, n=1)
+    return f" (did you mean {spelled[close[0]]!r}?)" if close else ""
+
+
+def _side_apart(word: str) -> tuple[str, str]:
+    """Return ``"l"``, ``"r"`` or nothing, and the word without its side: of ``"L_UpperArm"`` ``"upper_arm"``."""
+    parts = re.findall(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])", word)
+    sides = [part[0].lower() for part in parts if part.lower() in ("l", "r", "left", "right")]
+    rest = [part.lower() for part in parts if part.lower() not in ("l", "r", "left", "right")]
+    return sides[0] if len(set(sides)) == 1 else "", "_".join(rest)
 
 
 def hint(word: str, words: Iterable[str]) -> str:

@@ -5,10 +5,17 @@ from functools import cache
 
 import numpy as np
 import pytest
-from examples import RATE_HZ, joint_center_recording, sensor_recording, swinging_motion, with_points
+from examples import (
+    RATE_HZ,
+    joint_center_recording,
+    motion_from_angles,
+    sensor_recording,
+    swinging_motion,
+    with_points,
+)
 
 from kinefuse.body.fitting import FitConfig
-from kinefuse.conventions import INFERRED, MEASURED, SEGMENT_INDEX, SITE_SEGMENT
+from kinefuse.conventions import COORDINATE_INDEX, INFERRED, MEASURED, SEGMENT_INDEX, SITE_SEGMENT
 from kinefuse.errors import KinefuseError
 from kinefuse.estimators.fusion_optimisation import FusionOptimisation, SensorWeights, paper_preset
 from kinefuse.estimators.smplify3d import SmplifyThreeD
@@ -107,6 +114,34 @@ def test_sensors_bridge_what_points_do_not_see() -> None:
     apart = geodesic_angle(motion.R_world_segment, TRUTH.R_world_segment)[lost, list(SITE_SEGMENT)]
     assert np.degrees(apart.mean()) < 8
     assert np.linalg.norm(motion.positions - TRUTH.positions, axis=-1)[lost].mean() < 0.08
+
+
+def test_a_turn_while_all_sensors_pause_is_seen_by_the_points() -> None:
+    """A filter begins anew after the pause, with another heading; the person has turned by 120° meanwhile."""
+    angles, time = swinging_motion(300).angles.copy(), swinging_motion(300).time
+    ramp = np.clip(time - 2.5, 0.0, 1.0)
+    angles[:, COORDINATE_INDEX["pelvis_rotation"]] = np.deg2rad(120.0) * ramp**3 * (10 - 15 * ramp + 6 * ramp**2)
+    truth = motion_from_angles(time, angles, swinging_motion(300).shape)
+    imus = []
+    for imu in sensor_recording(truth).imus:
+        kept = (imu.time < 2.3) | (imu.time > 3.7)
+        rows = imu.time[kept], imu.specific_force[kept], imu.angular_rate[kept]
+        imus.append(replace(imu, time=rows[0], specific_force=rows[1], angular_rate=rows[2], R_ref_sensor=None))
+    motion = FusionOptimisation().estimate(replace(joint_center_recording(truth, 0.02), imus=tuple(imus)))
+    apart = np.degrees(geodesic_angle(motion.R_world_segment, truth.R_world_segment))[:, list(SITE_SEGMENT)]
+    assert apart[time < 2.2].mean() < 3
+    assert apart[time > 3.8].mean() < 3
+
+
+def test_empty_frames_are_not_called_measured() -> None:
+    recording = both(0.01)
+    assert recording.joint_centers is not None
+    points = recording.joint_centers.positions.copy()
+    points[len(points) // 2 :] = np.nan
+    motion = FusionOptimisation().estimate(with_points(recording, points))
+    empty = ~np.isfinite(motion.R_world_segment).all((-1, -2))
+    assert empty.any()
+    assert (motion.provenance[empty] == INFERRED).all()
 
 
 def test_a_few_sensors_are_enough() -> None:

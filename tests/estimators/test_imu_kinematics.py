@@ -89,6 +89,33 @@ def test_devices_of_one_world_need_no_pose() -> None:
     assert any("q_world_ref" in note for note in motion.notes)
 
 
+def test_headings_of_the_filter_are_not_taken_for_a_common_one() -> None:
+    """Sensors that are put on alike begin alike; bent elbows make left and right begin otherwise."""
+    walk = pose_then_walk()
+    angles = walk.angles.copy()
+    for side in "lr":
+        angles[:, COORDINATE_INDEX[f"elbow_flex_{side}"]] = np.deg2rad(90.0)
+    truth = motion_from_angles(walk.time, angles, np.zeros(10))
+    imus = tuple(replace(imu, R_ref_sensor=None) for imu in sensor_recording(truth).imus)
+    motion = ImuKinematics().estimate(Recording(imus=imus))
+    off = np.degrees(compare_motions(motion, truth, align_heading=True).geodesic)
+    assert max(off[SEGMENT_INDEX[f"upper_arm_{side}"]] for side in "lr") < 10
+    assert not any("devices share a heading" in note for note in motion.notes)
+
+
+def test_a_sensor_that_comes_late_costs_the_others_nothing() -> None:
+    truth = pose_then_walk()
+    whole = replace(worn_askew(truth, 5.0), poses=(POSE,))
+    late = replace(whole, imus=tuple(lose(i, 0.0, 2.7) if i.segment == "forearm_l" else i for i in whole.imus))
+    motion = ImuKinematics().estimate(late)
+    off = np.degrees(compare_motions(motion, truth, align_heading=True).geodesic)
+    others = [SEGMENT_INDEX[site] for site in IMU_SITES if site != "forearm_l"]
+    assert off[others].mean() < error_deg(whole, truth) + 1.0
+    told = [note for note in motion.notes if "held pose" in note or "No pose" in note]
+    assert any("Nothing of the pose was read by forearm_l" in note for note in told)
+    assert not any("No pose was held" in note for note in told)
+
+
 def test_without_orientation_the_filter_gives_it() -> None:
     truth = pose_then_walk()
     recording = replace(worn_askew(truth, 0.0, device=False), poses=(POSE,))

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kinefuse.conventions import GRAVITY, INFERRED, MEASURED
+from kinefuse.conventions import GRAVITY, INFERRED, INTERPOLATED, MEASURED
 from kinefuse.errors import KinefuseError
-from kinefuse.estimators.sensor_turns import WORLD_FROM_REF, turns_of
+from kinefuse.estimators.sensor_turns import WORLD_FROM_REF, by_stretches, turns_of
 from kinefuse.recordings import Imu
 from kinefuse.rotations import geodesic_angle, matrix_from_rotvec
 
@@ -62,6 +62,32 @@ def test_without_readings_a_gap_stays_one() -> None:
     silent = np.where((ROWS >= 200) & (ROWS <= 600), np.nan, 1.0)[:, None]
     turns = turns_of([replace(imu, angular_rate=imu.angular_rate * silent)], TIME, "x")
     assert (turns.provenance[220:580] == INFERRED).all()
+
+
+@pytest.mark.parametrize("every", [20, 100, 400])
+def test_between_orientations_told_seldom_nothing_was_measured(every: int) -> None:
+    imu = replace(swinging(ROWS % every == 0), angular_rate=np.full((len(TIME), 3), np.nan))
+    turns = turns_of([imu], TIME, "x")
+    between = (ROWS % every > 5) & (ROWS % every < every - 5)
+    assert (turns.provenance[between & (ROWS < 800)] == (INTERPOLATED if every == 20 else INFERRED)).all()
+    assert (turns.provenance[::every] == MEASURED).all()
+
+
+def test_a_pause_begins_a_new_heading_unless_the_device_tells_it() -> None:
+    paused = swinging(None)
+    kept = (ROWS < 400) | (ROWS >= 500)
+    paused = replace(
+        paused, time=TIME[kept], specific_force=paused.specific_force[kept], angular_rate=paused.angular_rate[kept]
+    )
+    first, second = by_stretches([paused])
+    assert (first.time[-1], second.time[0]) == (TIME[399], TIME[500])
+    assert first.segment == second.segment == "shank_r"
+    told = replace(paused, R_ref_sensor=R_REF_SENSOR[kept])
+    assert by_stretches([told]) == (told,)
+    whole = swinging(None)
+    assert by_stretches([whole]) == (whole,)
+    silent = np.where((ROWS >= 400) & (ROWS < 500), np.nan, 1.0)[:, None]
+    assert len(by_stretches([replace(whole, specific_force=whole.specific_force * silent)])) == 2
 
 
 def test_without_an_orientation_no_heading_is_known() -> None:

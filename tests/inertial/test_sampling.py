@@ -24,6 +24,15 @@ def test_known_losses_are_counted() -> None:
     assert sampling.lost_fraction == pytest.approx(0.04)
 
 
+@pytest.mark.parametrize("early_s", [2e-6, 1e-3])
+def test_packets_right_before_the_next_do_not_set_the_rate(early_s: float) -> None:
+    time = np.arange(3000) / 100.0
+    late = np.arange(5, 2999, 6)
+    time[late] = time[late + 1] - early_s
+    assert single_step(np.diff(time)) == pytest.approx(0.01, rel=1e-6)
+    assert measure_sampling(time).lost_fraction < 0.2
+
+
 def test_single_row() -> None:
     sampling = measure_sampling(np.array([3.0]))
     assert np.isnan(sampling.rate_hz)

@@ -30,7 +30,7 @@ from kinefuse.body.sensor_terms import Accelerations, WornSensors
 from kinefuse.conventions import GRAVITY, INFERRED, SEGMENT_INDEX, UP
 from kinefuse.errors import KinefuseError
 from kinefuse.estimators.points import joint_centers_of
-from kinefuse.estimators.sensor_turns import SensorTurns, turns_of
+from kinefuse.estimators.sensor_turns import SensorTurns, by_stretches, turns_of
 from kinefuse.estimators.sensors import require_trial_clock, usable_sensors
 from kinefuse.estimators.smplify3d import SmplifyThreeD, select_points
 from kinefuse.estimators.smplify3d import paper_preset as paper_points
@@ -120,7 +120,7 @@ class FusionOptimisation:
             raise KinefuseError(f"{self.name} needs inertial sensors beside the points; without any, use smplify3d.")
         worn = usable_sensors(recording.imus, self.name, recording.poses)
         require_trial_clock(worn.sensors, self.name)
-        turns = turns_of(worn.sensors, centers.time, self.name)
+        turns = turns_of(by_stretches(worn.sensors), centers.time, self.name)
         if (turns.provenance == INFERRED).all():
             raise KinefuseError(
                 f"{self.name} needs sensors that recorded at the time of the points, and these did not; check start_s "
@@ -150,7 +150,8 @@ class FusionOptimisation:
             orientations=worn.orientations(),
             pushed=self._accelerations(turns, worn, body),
         )
-        return replace(motion, provenance=_with_sensors(motion.provenance, turns))
+        known = np.isfinite(motion.R_world_segment).all((-1, -2))
+        return replace(motion, provenance=np.where(known, _with_sensors(motion.provenance, turns), INFERRED))
 
     def _config(self) -> FitConfig:
         if self.whole_sequence:

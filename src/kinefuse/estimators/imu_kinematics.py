@@ -5,7 +5,7 @@ and from knees and elbows that were bent on purpose; the headings of the sensors
 accelerometer know nothing, from the same pose, set right by knees and elbows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,33 +60,63 @@ class ImuKinematics:
         clock = common_clock(bent.imus, self.name)
         time = common_times(bent.imus, self.name)
         turns = turns_of(bent.imus, time, self.name)
-        pose, held = held_frames(turns, recording.poses)
+        pose, held = turns_in_pose(turns, recording.poses, self.name)
         headings, told = find_headings(turns, pose, held)
         trusted = pose is not None and not _in_the_world(turns)
         shown = [movement for movement in recording.movements if trusted and movement.joint in bent.joints]
         headings = with_hinge_headings(headings, turns, shown)
         R = yaw_matrix(np.array([headings[name] for name in turns.segments])) @ turns.R_own_segment
         if trusted:
-            R = with_true_hinges(R, turns, held, given)
+            turned = {name: yaw_matrix(headings[name]) @ own for name, own in held.items()}
+            R = with_true_hinges(R, turns, turned, given)
         motion = chain_of_bones(R, turns, recording.subject.height_m, self.name)
         notes = (*worn.notes, told, *_by_movement(bent), *_lost(turns))
         return motion.with_notes(NO_PLACE, *clock, *lost_time(bent.imus, time), *notes)
 
 
-def held_frames(turns: SensorTurns, poses: Sequence[HeldPose]) -> tuple[HeldPose | None, np.ndarray]:
-    """Return the first held pose that the sensors saw, hanging arms before arms held out, and its frames (T,)."""
+def turns_in_pose(
+    turns: SensorTurns, poses: Sequence[HeldPose], estimator: str
+) -> tuple[HeldPose | None, dict[str, np.ndarray]]:
+    """Return the held pose that most sensors saw, hanging arms before arms held out, and what they saw of it.
+
+    Returns
+    -------
+    The pose, None if none was seen, and by segment the orientations (H, 3, 3) of `SensorTurns.R_own_segment` at H times
+    of the grid, which need not be times at which all others recorded too.
+    """
+    found: tuple[HeldPose | None, dict[str, np.ndarray]] = (None, {})
     for pose in sorted(poses, key=lambda held: held.kind):
-        inside = (turns.time >= pose.start_s) & (turns.time <= pose.end_s)
-        if inside.any():
-            return pose, inside
-    return None, np.zeros(len(turns.time), dtype=bool)
+        seen = _seen_of(turns, pose, estimator)
+        if len(seen) > len(found[1]):
+            found = pose, seen
+    return found
 
 
-def find_headings(turns: SensorTurns, pose: HeldPose | None, held: np.ndarray) -> tuple[dict[str, float], str]:
+def _seen_of(turns: SensorTurns, pose: HeldPose, estimator: str) -> dict[str, np.ndarray]:
+    step = turns.time[1] - turns.time[0] if len(turns.time) > 1 else 1.0
+    first, last = (np.array([pose.start_s, pose.end_s]) - turns.time[0]) / step
+    time = turns.time[0] + step * np.arange(np.ceil(first - 1e-6), np.floor(last + 1e-6) + 1)
+    seen: dict[str, np.ndarray] = {}
+    for imu in turns.sensors:
+        inside = time[(time >= imu.time[0] - 1e-9) & (time <= imu.time[-1] + 1e-9)]
+        if len(inside):
+            own = turns_of([imu], inside, estimator)
+            R = own.R_own_segment[own.provenance[:, 0] != INFERRED, 0]
+            seen |= {imu.segment: R} if len(R) else {}
+    return seen
+
+
+def find_headings(
+    turns: SensorTurns, pose: HeldPose | None, held: Mapping[str, np.ndarray]
+) -> tuple[dict[str, float], str]:
     """Return the turn about the vertical from each sensor's own world to the common one, by segment, and its source.
 
-    The common world is the real one if all devices know theirs; else the person faces X in the held pose, of frames
-    (T,), or on average.
+    The common world is the real one if all devices know theirs; else the person faces X in the held pose, or on
+    average.
+
+    Parameters
+    ----------
+    held : of `turns_in_pose`
     """
     own = dict(zip(turns.segments, np.moveaxis(turns.R_own_segment, 1, 0), strict=True))
     if _in_the_world(turns):
@@ -94,10 +124,18 @@ def find_headings(turns: SensorTurns, pose: HeldPose | None, held: np.ndarray) -
             own, 0.0
         ), "The devices' frames are known in the world (q_world_ref), and so is the heading."
     if pose is not None:
-        headings = {name: heading_in_pose(R[held].sum(0), name, pose.kind) for name, R in own.items()}
-        return headings, "The headings of the sensors are those in the held pose, set right by knees and elbows."
+        known = {name: heading_in_pose(R.sum(0), name, pose.kind) for name, R in held.items()}
+        told = "The headings of the sensors are those in the held pose, set right by knees and elbows."
+        late = [imu.name for imu in turns.sensors if imu.segment not in known]
+        if late:
+            told += (
+                f" Nothing of the pose was read by {', '.join(late)}, taken to face, on average, as the neighbours do."
+            )
+        return headings_over_time(own, known), told
     headings = headings_over_time(own)
-    shared = common_heading(headings)
+    # Headings that VQF began with follow the sensors' axes, and say nothing though they agree.
+    by_devices = all(imu.R_ref_sensor is not None for imu in turns.sensors)
+    shared = common_heading(headings) if by_devices else None
     if shared is None:
         return headings, "No pose was held: segments are taken to face, on average, where their neighbours face."
     return dict.fromkeys(own, shared), "The devices share a heading; nearly all segments face one way by it on average."
@@ -140,22 +178,23 @@ def _by_movement(found: MovementMounting) -> tuple[str, ...]:
     )
 
 
-def with_true_hinges(R: np.ndarray, turns: SensorTurns, held: np.ndarray, given: set[str]) -> np.ndarray:
+def with_true_hinges(R: np.ndarray, turns: SensorTurns, held: Mapping[str, np.ndarray], given: set[str]) -> np.ndarray:
     """Return orientations (T, N, 3, 3) of the segments, with those headings at knees and elbows that suit a hinge.
 
     Parameters
     ----------
-    R : by the headings that a pose told, whose frames are `held` (T,)
+    R : by the headings that a pose told
     turns : the sensors, N of them
+    held : of the segments whose sensors saw the pose, orientations (H, 3, 3) in it, by the same headings
     given : names of the sensors whose mounting is known, so that the pose told their heading for certain
     """
     out, column = R.copy(), {name: i for i, name in enumerate(turns.segments)}
     for pair in HINGES:
-        if not set(pair) <= set(column):
+        if not set(pair) <= set(held):
             continue
         both = [column[name] for name in pair]
         free = np.array([turns.sensors[i].name not in given for i in both])
-        means = [mean_rotation(R[held, i]) for i in both]
+        means = [mean_rotation(held[name]) for name in pair]
         angles = hinge_headings(R[:, both[0]], R[:, both[1]], (means[0], means[1]), pair, free)
         for i, mean, angle in zip(both, means, angles, strict=True):
             out[:, i] = refined_since_pose(R[:, i], mean, angle)

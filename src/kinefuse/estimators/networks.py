@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kinefuse.body.certainty import LONGEST_BRIDGE_S, bridged
 from kinefuse.body.models import load_anny
 from kinefuse.conventions import INFERRED, KEYPOINTS, SEGMENTS
 from kinefuse.errors import KinefuseError
@@ -142,12 +143,24 @@ class FusionNetEstimator:
         by_points = provenance_by_points(centers, load_anny(), shape)
         told = Told(centers.time, np.minimum(by_points, by_sensors), seen | (by_sensors != INFERRED).any(1))
         motion = to_motion(with_root_where_seen(answer, grid, centers.time[seen]), grid, shape, told, self.name)
-        return motion.with_notes(*_missing_points(centers), *worn.notes, *_guessed(motion))
+        return motion.with_notes(*_missing_points(centers), *worn.notes, *_guessed(motion), *_placed(centers, seen))
 
 
 def _is_seen(centers: JointCenters) -> np.ndarray:
     """Return (T,) true where any point was seen."""
     return np.isfinite(centers.positions).all(-1).any(1)
+
+
+def _placed(centers: JointCenters, seen: np.ndarray) -> list[str]:
+    """Say for how long sensors alone told the movement, so that the place is a guess."""
+    lost = ~bridged(seen, centers.time)
+    if not lost.any():
+        return []
+    return [
+        f"No point was seen for longer than {LONGEST_BRIDGE_S:g} s, or at the start or end, in {int(lost.sum())} of "
+        f"{len(lost)} frames: there the root is drawn straight from one sighting to the next, or stays where it was "
+        "last or first seen."
+    ]
 
 
 def _missing_points(centers: JointCenters) -> list[str]:

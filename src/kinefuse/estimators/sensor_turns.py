@@ -62,6 +62,35 @@ def turns_of(sensors: Sequence[Imu], time: np.ndarray, estimator: str) -> Sensor
     return SensorTurns(tuple(used), time, np.stack(R, axis=1), np.stack(provenance, axis=1))
 
 
+def by_stretches(sensors: Sequence[Imu]) -> tuple[Imu, ...]:
+    """Return sensors whose heading nobody tells cut where they read nothing for longer than 0.5 s.
+
+    How a gyroscope turned meanwhile is unknown, so that after it the heading of its orientation is another one. A
+    stretch of less than 0.5 s is left out, unless there is no other.
+    """
+    return tuple(part for imu in sensors for part in ([imu] if _tells_orientation(imu) else _stretches(imu)))
+
+
+def _stretches(imu: Imu) -> list[Imu]:
+    read = np.flatnonzero(np.isfinite(imu.specific_force).all(1) & np.isfinite(imu.angular_rate).all(1))
+    breaks = np.flatnonzero(np.diff(imu.time[read]) > LONGEST_BRIDGE_S) + 1
+    parts = [rows for rows in np.split(read, breaks) if len(rows) and np.ptp(imu.time[rows]) >= LONGEST_BRIDGE_S]
+    if not len(breaks) or not parts:
+        return [imu]
+    return [_rows(imu, slice(rows[0], rows[-1] + 1)) for rows in parts]
+
+
+def _rows(imu: Imu, rows: slice) -> Imu:
+    return replace(
+        imu,
+        time=imu.time[rows],
+        specific_force=imu.specific_force[rows],
+        angular_rate=imu.angular_rate[rows],
+        magnetic_field=None if imu.magnetic_field is None else imu.magnetic_field[rows],
+        R_ref_sensor=None if imu.R_ref_sensor is None else imu.R_ref_sensor[rows],
+    )
+
+
 def _tells_orientation(imu: Imu) -> bool:
     """Return whether a device told its orientation; else it has no global frame whose heading could be known."""
     return imu.R_ref_sensor is not None and np.isfinite(imu.R_ref_sensor).all((1, 2)).sum() >= FEWEST_SAMPLES
@@ -109,7 +138,8 @@ def _without_gaps(imu: Imu, told: np.ndarray) -> np.ndarray:
 
 def _provenance(read: np.ndarray, time: np.ndarray) -> np.ndarray:
     """Return how well times (T,) are known that lie between those of a sensor's samples (M,)."""
-    step = single_step(np.diff(read))
+    # A device that tells its orientation once a second has measured nothing in between.
+    step = min(single_step(np.diff(read)), LONGEST_GAP_S)
     after = np.searchsorted(read, time)
     since = time - np.concatenate([[-np.inf], read])[after]
     until = np.concatenate([read, [np.inf]])[after] - time

@@ -33,21 +33,26 @@ def heading_in_pose(R_own_segment: np.ndarray, segment: str, kind: str) -> float
     return nearest_yaw(segment_in_pose(segment, kind) @ R_own_segment.T)
 
 
-def headings_over_time(R_own_segment: Mapping[str, np.ndarray]) -> dict[str, float]:
+def headings_over_time(
+    R_own_segment: Mapping[str, np.ndarray], known: Mapping[str, float] | None = None
+) -> dict[str, float]:
     """Return the angles that make each segment face, on average over a recording, where its neighbour faces.
 
     Parameters
     ----------
     R_own_segment : for each segment with a sensor, in the order of `conventions.IMU_SITES`: (T, 3, 3) in the sensor's
         own world
+    known : angles of some of them, which stay as they are
 
     Returns
     -------
-    By segment; the first one faces X on average.
+    By segment; without any known one, the first faces X on average.
     """
     frames = {name: R @ ANATOMICAL_OFFSETS[SEGMENT_INDEX[name]] for name, R in R_own_segment.items()}
-    found: dict[str, float] = {}
+    found = dict(known or {})
     for name, frame in frames.items():
+        if name in found:
+            continue
         near = neighbour(name, found) if found else None
         towards = np.eye(3) if near is None else frames[near]
         product = (towards @ np.swapaxes(frame, -1, -2)).sum(0)

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+MOST_STEPS = 3.0
+"""Packets from one row to the next, in the median, up to which the shortest steps are those between packets. Where rows
+come late and the next right behind them, the short steps tell nothing."""
+
 JITTER_SHARE = 0.2
 """Share of a step by which time stamps may deviate from whole steps before they count as uneven."""
 
@@ -84,5 +88,7 @@ def single_step(steps: np.ndarray) -> float:
     short = float(np.percentile(steps, 10))
     counts = np.maximum(np.rint(steps / short), 1.0)
     step = float(np.median(steps / counts))
+    if np.median(counts) > MOST_STEPS:
+        return float(np.median(steps))
     uneven = np.percentile(np.abs(steps - np.maximum(np.rint(steps / step), 1.0) * step), 95) > JITTER_SHARE * step
     return float(np.median(steps)) if uneven else step
