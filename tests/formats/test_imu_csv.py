@@ -74,6 +74,8 @@ def test_quaternions_most_of_which_are_not_of_length_one_are_refused(tmp_path: P
     [
         (HEADER + "\n", "holds no sample"),
         (HEADER + ",q_w\n0,0,0,0,0,0,0,1\n", "has q_w but lacks q_x, q_y, q_z"),
+        (HEADER + "\n0,0,0,9.8,0,0,0\n10,0,0,9.8,0,0,0\n", "if its unit is milliseconds, divide it by 1000[.]"),
+        (HEADER + "\n0,0,0,9.8,0,0,0\n16667,0,0,9.8,0,0,0\n", "if its unit is microseconds, divide it by 1000000[.]"),
         (HEADER + "\n0,0,0,0,0,0,0\n0,0,0,0,0,0,0\n", "row 3: time_s goes from 0 to 0; times must increase"),
         (HEADER + "\n,0,0,0,0,0,0\n", "row 2, time_s"),
         (HEADER + "\n0,0,0,0,0,0,inf\n", "row 2, gyr_z: 'inf' is no finite number"),

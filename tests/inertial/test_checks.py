@@ -9,8 +9,15 @@ from hypothesis.extra.numpy import arrays
 from imu_examples import swinging_imu
 
 from kinefuse.conventions import GRAVITY
-from kinefuse.inertial.checks import check_imu, check_imus, check_orientation, clipped_samples, summarize_imu
-from kinefuse.recordings import Imu
+from kinefuse.inertial.checks import (
+    check_imu,
+    check_imus,
+    check_orientation,
+    check_poses,
+    clipped_samples,
+    summarize_imu,
+)
+from kinefuse.recordings import HeldPose, Imu
 from kinefuse.rotations import matrix_from_rotvec
 
 
@@ -116,6 +123,36 @@ def test_sensors_that_do_not_go_together() -> None:
     assert [finding.level for finding in findings] == ["warning", "error"]
     assert "Several sensors" in findings[0].text
     assert "ends before" in findings[1].text
+
+
+def test_sensors_that_recorded_little_together_are_told() -> None:
+    whole = swinging_imu()
+    short = replace(
+        whole,
+        name="pelvis",
+        segment="pelvis",
+        time=whole.time[:50],
+        specific_force=whole.specific_force[:50],
+        angular_rate=whole.angular_rate[:50],
+        R_ref_sensor=None,
+    )
+    (told,) = [finding for finding in check_imus([whole, short]) if "recorded together" in finding.text]
+    assert told.level == "warning"
+    assert "pelvis ends first" in told.text
+    unknown = [replace(imu, start_is_known=False) for imu in (whole, replace(short, time=short.time + 1e3))]
+    assert any("ends before sensor pelvis starts" in finding.text for finding in check_imus(unknown))
+
+
+def test_poses_outside_of_the_recording_are_told() -> None:
+    imu = swinging_imu()
+    outside = HeldPose(kind="n", start_s=imu.time[-1] + 1.0, end_s=imu.time[-1] + 3.0)
+    brief = HeldPose(kind="t", start_s=imu.time[0], end_s=imu.time[0] + 0.01)
+    good = HeldPose(kind="t", start_s=imu.time[0], end_s=imu.time[0] + 1.0)
+    texts = [finding.text for finding in check_poses([outside, brief, good], [imu])]
+    assert len(texts) == 2
+    assert "lies outside of what the sensors recorded" in texts[0]
+    assert "is too short" in texts[1]
+    assert check_poses([outside], []) == []
 
 
 def test_summary_holds_plain_numbers() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kinefuse.cli.pipeline import TRUTH, require_human_size, require_two_views, seeing_views
+from kinefuse.cli.pipeline import TRUTH, check_held_poses, require_human_size, require_two_views, seeing_views
 from kinefuse.cli.progress import Progress, silent
 from kinefuse.cli.views import ViewFacts, compare_views, inspect_view
 from kinefuse.errors import KinefuseError, NobodySeenError
@@ -61,7 +61,8 @@ def inspect_trial(folder: Path | str, progress: Progress | None = None) -> Inspe
         tell("reading videos", index + 1, len(recording.views))
     findings = [finding for fact in facts for finding in fact.findings]
     findings += compare_views(facts, recording)
-    findings += [*_check_points(recording.joint_centers), *check_imus(recording.imus), *_limits(recording)]
+    findings += [*_check_points(recording.joint_centers), *check_imus(recording.imus)]
+    findings += [*check_held_poses(recording), *_limits(recording)]
     placed, told = put_on_clock(recording)
     findings += told
     obstacle, reason = _runnable(placed, findings)
@@ -106,9 +107,12 @@ def _require_usable(recording: Recording, estimator: str) -> None:
     from kinefuse.body.fit_points import require_trunk
     from kinefuse.body.markers import recognise_markers
     from kinefuse.body.models import load_anny
-    from kinefuse.estimators.registry import FOR_POINTS
+    from kinefuse.estimators.registry import FOR_POINTS, WITHOUT_PLACE
+    from kinefuse.estimators.sensors import common_times, usable_sensors
     from kinefuse.estimators.smplify3d import select_points
 
+    if estimator in WITHOUT_PLACE:
+        common_times(usable_sensors(recording.imus, estimator).sensors, estimator)
     points = recording.joint_centers
     require_human_size(points, "the file's header")
     if points is not None and recognise_markers(points.names) is None:

@@ -181,7 +181,7 @@ def prepare(
     """
     from kinefuse.inertial.checks import check_imus
 
-    findings = check_imus(recording.imus)
+    findings = [*check_imus(recording.imus), *check_held_poses(recording)]
     if recording.joint_centers is not None or len(seeing_views(recording)) < 2:
         return _as_it_is(recording, findings, detector, progress, mattes)
     try:
@@ -191,6 +191,15 @@ def prepare(
             raise
         told = Finding("warning", "cameras", f"{error} The inertial sensors are used alone.")
         return Prepared(recording=replace(recording, views=()), findings=[told, *findings])
+
+
+def check_held_poses(recording: Recording) -> list[Finding]:
+    """Say which poses tell nothing, where sensors and poses are on one clock; without points, that is the sensors'."""
+    from kinefuse.inertial.checks import check_poses
+
+    alone = recording.joint_centers is None and not recording.views
+    on_clock = alone or all(imu.start_is_known for imu in recording.imus)
+    return check_poses(recording.poses, recording.imus) if on_clock else []
 
 
 def _as_it_is(
@@ -329,6 +338,7 @@ def _write(
 ) -> None:
     """Judge the motion and write everything at once, so that a stop on the way leaves an earlier result as it was."""
     from kinefuse.body.models import load_anny
+    from kinefuse.cli.plausibility import implausible
     from kinefuse.cli.quality import make_quality
     from kinefuse.cli.truth import compare_if_possible
     from kinefuse.estimators.registry import WITHOUT_PLACE, base_name
@@ -346,7 +356,7 @@ def _write(
         estimator=name,
         reason=reason,
         seed=seed,
-        findings=[*prepared.findings, *apart],
+        findings=[*prepared.findings, *apart, *implausible(motion)],
         measured=prepared.measured,
         body=body,
         truth=compared,

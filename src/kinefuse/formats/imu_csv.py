@@ -22,6 +22,11 @@ ACCELEROMETER: Final = ("acc_x", "acc_y", "acc_z")
 GYROSCOPE: Final = ("gyr_x", "gyr_y", "gyr_z")
 MAGNETOMETER: Final = ("mag_x", "mag_y", "mag_z")
 QUATERNION: Final = ("q_w", "q_x", "q_y", "q_z")
+SLOWEST_STEP_S: Final = 1.0
+FASTEST_STEP_S: Final = 1e-3
+UNITS: Final = {"nanoseconds": 1e9, "microseconds": 1e6, "milliseconds": 1e3}
+"""Units of time in which a sensor's usual step is this much larger than in seconds."""
+
 REQUIRED: Final = ("time_s", *ACCELEROMETER, *GYROSCOPE)
 
 
@@ -89,6 +94,13 @@ def _check_time(path: Path, time: np.ndarray) -> None:
         raise FormatError(
             f"{path}: row {row + 2}: time_s goes from {time[row - 1]:g} to {time[row]:g}; times must increase, "
             "so sort the rows and drop repeated ones."
+        )
+    step = float(np.median(np.diff(time))) if len(time) > 1 else 0.0
+    if step > SLOWEST_STEP_S:
+        unit = next((name for name, size in UNITS.items() if step >= FASTEST_STEP_S * size), "milliseconds")
+        raise FormatError(
+            f"{path}: time_s goes up by {step:g} from row to row, which is no rate of an inertial sensor; if its unit "
+            f"is {unit}, divide it by {UNITS[unit]:.0f}."
         )
 
 

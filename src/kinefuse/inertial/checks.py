@@ -13,7 +13,7 @@ from kinefuse.conventions import GRAVITY
 from kinefuse.inertial.rest import find_rest
 from kinefuse.inertial.sampling import measure_sampling
 from kinefuse.inertial.turns import better_scale, scale_by_orientation
-from kinefuse.recordings import Finding, Imu
+from kinefuse.recordings import Finding, HeldPose, Imu
 
 REST_TOLERANCE: Final = 0.6
 """m/s² by which a resting sensor may miss gravity (worn sensors: bias of up to 0.05 g)."""
@@ -49,6 +49,11 @@ UPRIGHT: Final = 0.9
 """Cosine of the largest angle between the mean specific force and the vertical of the device's frame."""
 
 FEWEST_ORIENTED: Final = 20
+
+MOSTLY_TOGETHER: Final = 0.9
+"""Share of the longest recording that all sensors should have in common."""
+
+SHORTEST_POSE_S: Final = 0.3
 
 
 @dataclass(frozen=True)
@@ -272,13 +277,46 @@ def check_set(imus: Sequence[Imu]) -> list[Finding]:
         findings.append(
             Finding("warning", f"segment {segment}", f"Several sensors are said to be worn on it: {names}.")
         )
-    timed = [imu for imu in imus if imu.start_is_known and len(imu.time)]
-    if len(timed) > 1:
-        last = max(timed, key=lambda imu: imu.time[0])
-        first = min(timed, key=lambda imu: imu.time[-1])
-        if last.time[0] >= first.time[-1]:
-            text = f"Sensor {first.name} ends before sensor {last.name} starts; check start_s of both."
-            findings.append(Finding("error", "sensors", text))
+    timed = [imu for imu in imus if imu.start_is_known and len(imu.time)] or [imu for imu in imus if len(imu.time)]
+    return findings + (_check_spans(timed) if len(timed) > 1 else [])
+
+
+def _check_spans(imus: Sequence[Imu]) -> list[Finding]:
+    """Say if sensors of one clock recorded at different times, or much longer than they did together."""
+    last = max(imus, key=lambda imu: imu.time[0])
+    first = min(imus, key=lambda imu: imu.time[-1])
+    together, longest = first.time[-1] - last.time[0], max(float(imu.time[-1] - imu.time[0]) for imu in imus)
+    if together <= 0:
+        text = f"Sensor {first.name} ends before sensor {last.name} starts; check start_s of both."
+        return [Finding("error", "sensors", text)]
+    if together > MOSTLY_TOGETHER * longest:
+        return []
+    text = (
+        f"All sensors recorded together for {together:.1f} of {longest:.1f} s only: {last.name} starts last, "
+        f"{first.name} ends first; estimators that use sensors alone leave the rest out."
+    )
+    return [Finding("warning", "sensors", text)]
+
+
+def check_poses(poses: Sequence[HeldPose], imus: Sequence[Imu]) -> list[Finding]:
+    """Say which held poses no sensor recorded, or which are too short to tell anything.
+
+    Parameters
+    ----------
+    poses
+    imus : on the clock of the poses
+    """
+    if not imus:
+        return []
+    start, stop = min(imu.time[0] for imu in imus), max(imu.time[-1] for imu in imus)
+    findings = []
+    for pose in poses:
+        about = f"The pose {pose.kind} from {pose.start_s:g} to {pose.end_s:g} s"
+        if pose.start_s > stop or pose.end_s < start:
+            text = f"{about} lies outside of what the sensors recorded, {start:.2f} to {stop:.2f} s; it tells nothing."
+            findings.append(Finding("warning", "sensors", text))
+        elif pose.end_s - pose.start_s < SHORTEST_POSE_S:
+            findings.append(Finding("warning", "sensors", f"{about} is too short; hold one for a second or more."))
     return findings
 
 
