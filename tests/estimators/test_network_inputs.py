@@ -158,6 +158,16 @@ def test_one_sensor_a_site_and_the_others_are_named() -> None:
     assert "No sensor on pelvis" in text
 
 
+def test_a_stuck_or_dead_accelerometer_is_left_out() -> None:
+    turning = {"angular_rate": np.tile([0.0, 3.0, 0.0], (400, 1))}
+    stuck, dead = sensor("head", **turning), sensor("thorax", specific_force=np.zeros((400, 3)))
+    worn = usable_sensors([sensor("pelvis"), stuck, dead], "x")
+    assert [imu.segment for imu in worn.sensors] == ["pelvis"]
+    assert any("thorax, head" in note or "head, thorax" in note for note in worn.notes if "missing or stuck" in note)
+    told = np.tile(np.eye(3), (400, 1, 1))
+    assert len(usable_sensors([replace(stuck, R_ref_sensor=told)], "x").sensors) == 1
+
+
 def test_a_whole_calibrated_set_needs_no_words() -> None:
     calibrated = [sensor(site, R_segment_sensor=np.eye(3)) for site in IMU_SITES]
     assert usable_sensors(calibrated, "imunet").notes == ()

@@ -9,7 +9,7 @@ import pytest
 from geometry_scenes import BENT, camera_ring, look_at
 from people_scenes import crowd
 
-from kinefuse.conventions import KEYPOINTS
+from kinefuse.conventions import KEYPOINTS, mirrored_name
 from kinefuse.errors import KinefuseError
 from kinefuse.formats.calibration import read_calibration
 from kinefuse.formats.openpose import read_openpose_folder
@@ -158,6 +158,19 @@ def test_the_camera_that_is_off_is_named() -> None:
     assert [finding.about for finding in findings] == ["camera cam_2"]
     assert "Camera cam_2 disagrees with the others by" in findings[0].text
     assert "try --refine-cameras" in findings[0].text
+
+
+def test_a_camera_with_its_sides_exchanged_is_told() -> None:
+    recording = recording_of(camera_ring(4, BENT))
+    points = points_of(recording, 2)
+    names = tuple(mirrored_name(name) for name in points.names)
+    views = list(recording.views)
+    views[2] = replace(views[2], keypoints=replace(points, names=names))
+    findings = measure_joint_centers(replace(recording, views=tuple(views))).findings
+    told = [finding.text for finding in findings if "disagrees" in finding.text]
+    assert len(told) == 1
+    assert "cam_2" in told[0]
+    assert "exchange _l and _r in them" in told[0]
 
 
 def test_two_cameras_that_mostly_disagree_are_told() -> None:

@@ -30,6 +30,9 @@ from kinefuse.recordings import JointCenters
 WINDOW_FRAMES, MARGIN_FRAMES = 2000, 250
 """A long trial is fitted in windows, for its memory; frames so far apart have no influence on each other."""
 
+ANY_NOISE_SD = 0.01
+"""Metres; where nothing is weighed, any will do."""
+
 COARSE_HZ, COARSE_TOLERANCE = 15.0, 1e-2
 """Rate and relative decrease of the cost of the fit that gives a start to another one."""
 
@@ -263,6 +266,21 @@ def scaled_start(body: Body, targets: Targets) -> Body:
     growth = torch.linalg.norm(grown.rest_points[i] - grown.rest_points[j], dim=-1).sum() - modelled
     amount = ((measured - modelled) / growth).clamp(-4, 4) if abs(float(growth)) > 1e-6 else 0.0
     return Body(body.model, body.names, component * amount, body.offsets)
+
+
+def stature_of_points(centers: JointCenters, model: BodyModel) -> float:
+    """Return about how tall somebody is with such distances between measured points, metres.
+
+    On people kept for tests within 5 %, with points 50 mm off too; 100 mm make bones, and people, 10 % longer.
+
+    Parameters
+    ----------
+    centers : points that the model has
+    """
+    segment = torch.as_tensor(model.point_segment[model.point_index(centers.names)])
+    none = np.zeros(len(centers.names))
+    targets = make_targets(centers, segment, PointSet(centers.names, none, none + ANY_NOISE_SD), 0.0)
+    return model.stature(scaled_start(_average(model, centers.names), targets).shape.numpy())
 
 
 def starting_pose(body: Body, targets: Targets) -> Pose:

@@ -338,7 +338,7 @@ def _write(
 ) -> None:
     """Judge the motion and write everything at once, so that a stop on the way leaves an earlier result as it was."""
     from kinefuse.body.models import load_anny
-    from kinefuse.cli.plausibility import implausible
+    from kinefuse.cli.plausibility import height_against_points, implausible
     from kinefuse.cli.quality import make_quality
     from kinefuse.cli.truth import compare_if_possible
     from kinefuse.estimators.registry import WITHOUT_PLACE, base_name
@@ -356,7 +356,7 @@ def _write(
         estimator=name,
         reason=reason,
         seed=seed,
-        findings=[*prepared.findings, *apart, *implausible(motion)],
+        findings=[*prepared.findings, *apart, *height_against_points(seen), *implausible(motion)],
         measured=prepared.measured,
         body=body,
         truth=compared,

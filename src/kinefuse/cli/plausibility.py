@@ -1,12 +1,13 @@
-"""What no person does, told of a finished result: it shows mistakes of a trial that fit the data all the same."""
+"""What no person is or does: it shows mistakes in a trial that everything else can be fitted to."""
 
 from typing import Final
 
 import numpy as np
 
 from kinefuse.conventions import COORDINATE_INDEX, INFERRED, SEGMENT_INDEX
+from kinefuse.errors import KinefuseError
 from kinefuse.motion import Motion
-from kinefuse.recordings import Finding
+from kinefuse.recordings import Finding, Recording
 
 HINGES: Final = {f"{joint}_{side}": f"{segment}_{side}" for joint, segment in
                  (("knee_angle", "shank"), ("elbow_flex", "forearm")) for side in "lr"}  # fmt: skip
@@ -14,6 +15,9 @@ HINGES: Final = {f"{joint}_{side}": f"{segment}_{side}" for joint, segment in
 
 BACKWARDS_RAD: Final = float(np.deg2rad(-20.0))
 """Joints overstretch by 10°, and an estimate is off by some degrees."""
+
+ANOTHER_HEIGHT: Final = 0.15
+"""Difference of heights, as a share, that neither noise nor a person's build explains."""
 
 OFTEN: Final = 0.1
 LYING_RAD: Final = float(np.deg2rad(60.0))
@@ -23,6 +27,29 @@ NEARLY_ALWAYS: Final = 0.9
 def implausible(motion: Motion) -> list[Finding]:
     """Return warnings about joints that bend backwards, and about a person who never stands, sits or kneels."""
     return [*_bent_backwards(motion), *_never_upright(motion)]
+
+
+def height_against_points(recording: Recording) -> list[Finding]:
+    """Return a warning if distances between the measured points are those of somebody of quite another height."""
+    from kinefuse.body.fit_points import stature_of_points
+    from kinefuse.body.markers import recognise_markers
+    from kinefuse.body.models import load_anny
+    from kinefuse.estimators.smplify3d import select_points
+
+    height_m, centers = recording.subject.height_m, recording.joint_centers
+    if height_m is None or centers is None or recognise_markers(centers.names) is not None:
+        return []
+    try:
+        shown_m = stature_of_points(select_points(centers, load_anny())[0], load_anny())
+    except KinefuseError:  # too few points, which the estimator tells
+        return []
+    if abs(shown_m / height_m - 1.0) < ANOTHER_HEIGHT:
+        return []
+    text = (
+        f"The subject is {height_m:g} m tall by trial.toml, but distances between the measured points are those of "
+        f"somebody of about {shown_m:.1f} m; check height_m, and the unit of the points or of the calibration."
+    )
+    return [Finding("warning", "subject", text)]
 
 
 def _bent_backwards(motion: Motion) -> list[Finding]:
@@ -50,6 +77,6 @@ def _never_upright(motion: Motion) -> list[Finding]:
         return []
     text = (
         f"The pelvis leans by more than {np.rad2deg(LYING_RAD):.0f}° throughout. If the person did not lie, the world "
-        "is another one than was said: check up in calibration.toml, the axes of the points (Y up), or their handedness."
+        "is another one than was said: check up in calibration.toml, and the axes of the points (Y up, right-handed)."
     )
     return [Finding("warning", "result", text)]

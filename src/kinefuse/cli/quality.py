@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from kinefuse.body.models import BodyModel
-from kinefuse.conventions import JOINTS, PROVENANCE, SEGMENTS
+from kinefuse.conventions import JOINTS, PROVENANCE, SEGMENT_INDEX, SEGMENTS
 from kinefuse.inertial.checks import summarize_imu
 from kinefuse.motion import Motion
 from kinefuse.recordings import Finding, JointCenters, Recording
@@ -115,7 +115,10 @@ def fit_numbers(motion: Motion, centers: JointCenters, body: BodyModel | None) -
 
 
 def fit_distances(motion: Motion, centers: JointCenters, body: BodyModel | None) -> dict[str, np.ndarray]:
-    """Return, for each measured point that the body has, its distances (N,) from the body's own in metres."""
+    """Return, for each measured point that the body has, its distances (N,) from the body's own in metres.
+
+    An optical marker has no place on every body: its distances are from where it lies on its segment, in the median.
+    """
     names, places = body_points(motion, body)
     modelled = {name: motion.positions[:, index] for index, name in enumerate(JOINTS)}
     modelled |= {name: places[:, index] for index, name in enumerate(names)}
@@ -126,4 +129,21 @@ def fit_distances(motion: Motion, centers: JointCenters, body: BodyModel | None)
         if name in modelled:
             apart = np.linalg.norm(centers.positions[known, index] - modelled[name][frames[known]], axis=-1)
             distance[name] = apart[np.isfinite(apart)]
+    return distance | _marker_distances(motion, centers, frames)
+
+
+def _marker_distances(motion: Motion, centers: JointCenters, frames: np.ndarray) -> dict[str, np.ndarray]:
+    """Return how far each optical marker (N,) moves on its segment, metres, around the median of its places there."""
+    from kinefuse.body.markers import MARKER_SETS, recognise_markers
+
+    marker_set, known = recognise_markers(centers.names), frames >= 0
+    table = {} if marker_set is None else MARKER_SETS[marker_set]
+    distance = {}
+    for index, name in enumerate(centers.names):
+        if name in table:
+            segment = SEGMENT_INDEX[table[name].segment]
+            arm = centers.positions[known, index] - motion.positions[frames[known], segment]
+            place = np.einsum("tji,tj->ti", motion.R_world_segment[frames[known], segment], arm)
+            place = place[np.isfinite(place).all(-1)]
+            distance[name] = np.linalg.norm(place - np.median(place, axis=0), axis=-1) if len(place) else place[:, 0]
     return distance

@@ -17,6 +17,12 @@ from kinefuse.recordings import HeldPose, Imu
 
 FASTEST_OUTPUT_HZ: Final = 100.0
 
+NO_FORCE: Final = 1.0
+"""m/s² that an accelerometer which works exceeds at some time, falling people included."""
+
+TURNING: Final = 2.0
+"""rad/s at which gravity must change in the axes of a sensor."""
+
 WORTH_SAYING: Final = 0.9
 """Share of the longest recording that all sensors should have in common."""
 
@@ -63,7 +69,7 @@ def usable_sensors(
         )
     notes = [
         _left_out([i for i in imus if i.segment not in IMU_SITES], "their segments are none of the 13 sites"),
-        _left_out(mute, "their signals are missing"),
+        _left_out(mute, "their signals are missing or stuck"),
         _left_out([i for there in able.values() for i in there[1:]], "another one is on the same segment"),
         _derived([i for i in chosen if not has_rate(i) and not orientation_is_enough]),
         _not_worn(chosen),
@@ -73,9 +79,20 @@ def usable_sensors(
 
 
 def has_signals(imu: Imu) -> bool:
-    """Return true if a sensor has specific force, and angular rate or at least its orientation."""
+    """Return true if a sensor has specific force, and angular rate or at least its orientation.
+
+    Without an orientation of the device, an accelerometer that reads nothing, or the same while the sensor turns, tells
+    no vertical.
+    """
     force = np.isfinite(imu.specific_force).all(-1).sum() > 1
-    return bool(force and (has_rate(imu) or has_orientation(imu)))
+    return bool(force and (has_orientation(imu) or (has_rate(imu) and not _is_dead(imu))))
+
+
+def _is_dead(imu: Imu) -> bool:
+    force = imu.specific_force[np.isfinite(imu.specific_force).all(-1)]
+    turning = float(np.nan_to_num(np.linalg.norm(imu.angular_rate, axis=-1)).max(initial=0.0))
+    stuck = bool((np.ptp(force, axis=0) == 0.0).all()) and turning > TURNING
+    return stuck or float(np.linalg.norm(force, axis=-1).max(initial=0.0)) < NO_FORCE
 
 
 def has_orientation(imu: Imu) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from kinefuse.conventions import mirrored_name
 from kinefuse.errors import KinefuseError, NobodySeenError
 from kinefuse.recordings import Camera, Finding, JointCenters, Recording, View
 from kinefuse.rotations import geodesic_angle
@@ -27,6 +28,9 @@ MAX_SD_M = 0.15
 
 LARGE_ERROR = 0.004
 """Share of the image diagonal (9 px of a 1920 x 1080 image) above which a median reprojection error is a problem."""
+
+MUCH_NEARER = 0.5
+"""Left and right of a camera are exchanged if that brings its points so much nearer to the others."""
 
 REMARKABLE = 1.5
 """A camera disagrees if its own error is this much above that of the rest without it."""
@@ -297,15 +301,19 @@ def _disagreements(
 ) -> list[Finding]:
     """Say which camera spoils the result, and which ones add little to it."""
     limit = LARGE_ERROR * float(np.median([np.hypot(*camera.size) for camera in cameras]))
-    findings = []
     overall = quality["median_reprojection_seen_px"] or 0.0
-    if overall > limit:
+    often = [
+        v for v, numbers in enumerate(quality["cameras"].values()) if numbers["rejected_fraction"] > OFTEN_REJECTED
+    ]
+    findings = [finding for v in often for finding in _exchanged_sides(cameras, grid, v)]
+    explained = {finding.about for finding in findings}
+    if overall > limit and not findings:
         findings.append(_odd_camera(cameras, grid, overall, refined))
     for name, numbers in quality["cameras"].items():
         if numbers["seen_fraction"] < SELDOM_SEEN:
             text = f"Camera {name} shows the person in only {100 * numbers['seen_fraction']:.0f} % of the frames."
             findings.append(Finding("warning", f"camera {name}", text))
-        elif numbers["rejected_fraction"] > OFTEN_REJECTED:
+        elif numbers["rejected_fraction"] > OFTEN_REJECTED and f"camera {name}" not in explained:
             share = 100 * numbers["rejected_fraction"]
             text = f"Camera {name}: {share:.0f} % of its points were left out, as unsure or against the other cameras."
             findings.append(Finding("warning", f"camera {name}", text))
@@ -329,6 +337,28 @@ def _odd_camera(cameras: Sequence[Camera], grid: GridViews, overall: float, refi
     error = f"{own[worst]:.0f} px"
     text = f"Camera {name} disagrees with the others by {error}: its calibration or its clock is off; {advice}."
     return Finding("warning", f"camera {name}", text)
+
+
+def _exchanged_sides(cameras: Sequence[Camera], grid: GridViews, v: int) -> list[Finding]:
+    """Say if one camera agrees with the others only after its left and right have changed places."""
+    own = _distance_to_others(cameras, grid, v)
+    mirrored = _distance_to_others(cameras, _with_sides_exchanged(grid, v), v)
+    if not mirrored < MUCH_NEARER * own:
+        return []
+    text = (
+        f"Camera {cameras[v].name} disagrees with the others by {own:.0f} px, and by {mirrored:.0f} px if its left and "
+        "right change places: its keypoints seem to be named the wrong way round; exchange _l and _r in them."
+    )
+    return [Finding("warning", f"camera {cameras[v].name}", text)]
+
+
+def _with_sides_exchanged(grid: GridViews, v: int) -> GridViews:
+    """Return the grid with left for right in one view, where both are among the points."""
+    mirrored = [mirrored_name(name) for name in grid.names]
+    order = [grid.names.index(name) if name in grid.names else n for n, name in enumerate(mirrored)]
+    pixels, confidence = grid.pixels.copy(), grid.confidence.copy()
+    pixels[:, v], confidence[:, v] = pixels[:, v][:, order], confidence[:, v][:, order]
+    return replace(grid, pixels=pixels, confidence=confidence)
 
 
 def _distance_to_others(cameras: Sequence[Camera], grid: GridViews, v: int) -> float:
