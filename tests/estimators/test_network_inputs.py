@@ -159,8 +159,10 @@ def test_one_sensor_a_site_and_the_others_are_named() -> None:
 
 
 def test_a_stuck_or_dead_accelerometer_is_left_out() -> None:
-    turning = {"angular_rate": np.tile([0.0, 3.0, 0.0], (400, 1))}
-    stuck, dead = sensor("head", **turning), sensor("thorax", specific_force=np.zeros((400, 3)))
+    stuck, dead = (
+        sensor("head", angular_rate=np.tile([0.0, 3.0, 0.0], (400, 1))),
+        sensor("thorax", specific_force=np.zeros((400, 3))),
+    )
     worn = usable_sensors([sensor("pelvis"), stuck, dead], "x")
     assert [imu.segment for imu in worn.sensors] == ["pelvis"]
     assert any("thorax, head" in note or "head, thorax" in note for note in worn.notes if "missing or stuck" in note)
