@@ -138,7 +138,7 @@ def test_sensors_that_recorded_little_together_are_told() -> None:
     )
     (told,) = [finding for finding in check_imus([whole, short]) if "recorded together" in finding.text]
     assert told.level == "warning"
-    assert "pelvis ends first" in told.text
+    assert "only (pelvis ending early)" in told.text
     unknown = [replace(imu, start_is_known=False) for imu in (whole, replace(short, time=short.time + 1e3))]
     assert any("ends before sensor pelvis starts" in finding.text for finding in check_imus(unknown))
 

@@ -159,7 +159,7 @@ def test_every_network_resumes(network: str, motion_file: Path, tmp_path: Path) 
 
 
 def kinefuse(*arguments: str | Path) -> list[str]:
-    return [sys.executable, "-m", "kinefuse.cli", *map(str, arguments)]
+    return [sys.executable, "-m", "kinefuse", *map(str, arguments)]
 
 
 @pytest.mark.timeout(180)

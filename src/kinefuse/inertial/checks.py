@@ -291,9 +291,14 @@ def _check_spans(imus: Sequence[Imu]) -> list[Finding]:
         return [Finding("error", "sensors", text)]
     if together > MOSTLY_TOGETHER * longest:
         return []
+    slack = (1.0 - MOSTLY_TOGETHER) / 2 * longest
+    start, stop = min(imu.time[0] for imu in imus), max(imu.time[-1] for imu in imus)
+    late = [imu.name for imu in imus if imu.time[0] > start + slack]
+    early = [imu.name for imu in imus if imu.time[-1] < stop - slack]
+    why = [f"{', '.join(names)} {does}" for names, does in ((late, "starting late"), (early, "ending early")) if names]
     text = (
-        f"All sensors recorded together for {together:.1f} of {longest:.1f} s only: {last.name} starts last, "
-        f"{first.name} ends first; estimators that use sensors alone leave the rest out."
+        f"All sensors recorded together for {together:.1f} of {longest:.1f} s only ({'; '.join(why)}); estimators that "
+        "use sensors alone leave the rest out."
     )
     return [Finding("warning", "sensors", text)]
 

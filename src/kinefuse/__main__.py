@@ -1,4 +1,4 @@
-"""``python -m kinefuse.cli``."""
+"""``python -m kinefuse``, the command line."""
 
 import sys
 
