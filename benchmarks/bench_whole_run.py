@@ -12,7 +12,7 @@ from pathlib import Path
 
 from kinefuse.formats.pose2sim import import_pose2sim
 
-KINEFUSE = (sys.executable, "-m", "kinefuse.cli", "run")
+KINEFUSE = (sys.executable, "-m", "kinefuse", "run")
 
 
 def seconds(trial: Path, *options: str) -> float:

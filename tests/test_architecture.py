@@ -21,7 +21,7 @@ ROOMS = (
     {"evaluation"},
     {"study"},
     {"report", "viewer"},
-    {"cli"},
+    {"cli", "__main__"},
 )
 PACKAGE = Path(kinefuse.__file__).parent
 

@@ -38,7 +38,7 @@ def evaluated(run: str, peers: str, data: Path, clips: int) -> dict[str, Any]:
     kept.parent.mkdir(exist_ok=True)
     if not kept.exists():
         names = [part for name in ESTIMATORS[peers] for part in ("--estimator", name)]
-        command = [sys.executable, "-m", "kinefuse.cli", "evaluate", str(data), *names, *RUNS[run]]
+        command = [sys.executable, "-m", "kinefuse", "evaluate", str(data), *names, *RUNS[run]]
         subprocess.run([*command, "--clips", str(clips), "--json", str(kept), "--quiet"], check=True)
     return json.loads(kept.read_text(encoding="utf-8"))
 
