@@ -314,7 +314,7 @@ def test_one_batch_is_learned_by_heart() -> None:
         rate.step()
     errors = (answer.joints.detach() - truth).norm(dim=-1)
     assert float(errors.median()) < 0.01
-    # Some joints stay at far voxels, from where a sharp softmax has no gradient; which, the processor's last digits tell.
+    # Joints may stay at far voxels, from where a sharp softmax has no gradient: which, a processor's last digits tell.
     assert float((errors < 0.02).float().mean()) > 0.6
 
 
