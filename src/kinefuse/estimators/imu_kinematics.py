@@ -94,7 +94,9 @@ def turns_in_pose(
 
 def _seen_of(turns: SensorTurns, pose: HeldPose, estimator: str) -> dict[str, np.ndarray]:
     step = turns.time[1] - turns.time[0] if len(turns.time) > 1 else 1.0
-    first, last = (np.array([pose.start_s, pose.end_s]) - turns.time[0]) / step
+    start = max(pose.start_s, min(imu.time[0] for imu in turns.sensors))
+    stop = min(pose.end_s, max(imu.time[-1] for imu in turns.sensors))
+    first, last = (np.array([start, stop]) - turns.time[0]) / step
     time = turns.time[0] + step * np.arange(np.ceil(first - 1e-6), np.floor(last + 1e-6) + 1)
     seen: dict[str, np.ndarray] = {}
     for imu in turns.sensors:
