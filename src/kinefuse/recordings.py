@@ -228,6 +228,17 @@ class Imu:
         if self.R_ref_sensor is not None:
             _expect_shape(f"{what}, orientation", self.R_ref_sensor, (frames, 3, 3))
 
+    def rows(self, index: np.ndarray | slice) -> "Imu":
+        """Return some of the samples, by their numbers or true where (T,) they are kept."""
+        return replace(
+            self,
+            time=self.time[index],
+            specific_force=self.specific_force[index],
+            angular_rate=self.angular_rate[index],
+            magnetic_field=None if self.magnetic_field is None else self.magnetic_field[index],
+            R_ref_sensor=None if self.R_ref_sensor is None else self.R_ref_sensor[index],
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class HeldPose:

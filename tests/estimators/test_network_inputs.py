@@ -229,8 +229,8 @@ def test_times_that_all_sensors_have() -> None:
 
 def test_a_sensor_that_stops_early_is_named() -> None:
     short, long = sensor(name="short", seconds=1.0), sensor("head")
-    assert "short" in lost_time([short, long], common_times([short, long], "imunet"))[0]
-    assert lost_time([long], common_times([long], "imunet")) == ()
+    assert "short" in lost_time([short, long])[0]
+    assert lost_time([long]) == ()
 
 
 def test_clocks() -> None:

@@ -71,7 +71,7 @@ class ImuKinematics:
             R = with_true_hinges(R, turns, turned, given)
         motion = chain_of_bones(R, turns, recording.subject.height_m, self.name)
         notes = (*worn.notes, told, *_by_movement(bent), *_lost(turns))
-        return motion.with_notes(NO_PLACE, *clock, *lost_time(bent.imus, time), *notes)
+        return motion.with_notes(NO_PLACE, *clock, *lost_time(bent.imus), *notes)
 
 
 def turns_in_pose(

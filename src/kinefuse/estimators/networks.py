@@ -99,7 +99,7 @@ class ImuNetEstimator:
         by_sensors = provenance_by_sensors(sensors, grid, time)
         told = Told(time, by_sensors, (by_sensors != INFERRED).any(1))
         motion = to_motion(answer, grid, told_shape(answer.shape, recording.subject.height_m), told, self.name)
-        return motion.with_notes(NO_PLACE, *clock, *lost_time(worn.sensors, time), *worn.notes)
+        return motion.with_notes(NO_PLACE, *clock, *lost_time(worn.sensors), *worn.notes)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -77,18 +77,7 @@ def _stretches(imu: Imu) -> list[Imu]:
     parts = [rows for rows in np.split(read, breaks) if len(rows) and np.ptp(imu.time[rows]) >= LONGEST_BRIDGE_S]
     if not len(breaks) or not parts:
         return [imu]
-    return [_rows(imu, slice(rows[0], rows[-1] + 1)) for rows in parts]
-
-
-def _rows(imu: Imu, rows: slice) -> Imu:
-    return replace(
-        imu,
-        time=imu.time[rows],
-        specific_force=imu.specific_force[rows],
-        angular_rate=imu.angular_rate[rows],
-        magnetic_field=None if imu.magnetic_field is None else imu.magnetic_field[rows],
-        R_ref_sensor=None if imu.R_ref_sensor is None else imu.R_ref_sensor[rows],
-    )
+    return [imu.rows(slice(rows[0], rows[-1] + 1)) for rows in parts]
 
 
 def _tells_orientation(imu: Imu) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 from kinefuse.body.certainty import bridged
 from kinefuse.conventions import IMU_SITES, INFERRED, INTERPOLATED, MEASURED, SEGMENT_INDEX, SEGMENTS
 from kinefuse.errors import KinefuseError
+from kinefuse.inertial.checks import little_together
 from kinefuse.inertial.mounting import PoseMounting, mount_by_pose
 from kinefuse.inertial.rates import angular_rate_of, has_rate
 from kinefuse.inertial.resampling import grid_within, resample
@@ -22,9 +23,6 @@ NO_FORCE: Final = 1.0
 
 TURNING: Final = 2.0
 """rad/s at which gravity must change in the axes of a sensor."""
-
-WORTH_SAYING: Final = 0.9
-"""Share of the longest recording that all sensors should have in common."""
 
 
 @dataclass(frozen=True)
@@ -201,16 +199,10 @@ def common_times(sensors: Sequence[Imu], estimator: str) -> np.ndarray:
     return grid_within(start, stop, rate)
 
 
-def lost_time(sensors: Sequence[Imu], time: np.ndarray) -> tuple[str, ...]:
-    """Return what has to be said if the sensors recorded much longer than they did together, times (M,)."""
-    longest = max(float(imu.time[-1] - imu.time[0]) for imu in sensors)
-    if time[-1] - time[0] > WORTH_SAYING * longest:
-        return ()
-    late, early = max(sensors, key=lambda i: i.time[0]), min(sensors, key=lambda i: i.time[-1])
-    return (
-        f"All sensors recorded together for {time[-1] - time[0]:.1f} of {longest:.1f} s only: {late.name} starts last, "
-        f"{early.name} ends first; without them there would be more.",
-    )
+def lost_time(sensors: Sequence[Imu]) -> tuple[str, ...]:
+    """Return what has to be said if the sensors recorded much longer than they did together."""
+    text = little_together(sensors)
+    return (text,) if text else ()
 
 
 @dataclass(frozen=True)

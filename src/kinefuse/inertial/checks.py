@@ -285,22 +285,33 @@ def _check_spans(imus: Sequence[Imu]) -> list[Finding]:
     """Say if sensors of one clock recorded at different times, or much longer than they did together."""
     last = max(imus, key=lambda imu: imu.time[0])
     first = min(imus, key=lambda imu: imu.time[-1])
-    together, longest = first.time[-1] - last.time[0], max(float(imu.time[-1] - imu.time[0]) for imu in imus)
-    if together <= 0:
+    if last.time[0] >= first.time[-1]:
         text = f"Sensor {first.name} ends before sensor {last.name} starts; check start_s of both."
         return [Finding("error", "sensors", text)]
-    if together > MOSTLY_TOGETHER * longest:
-        return []
-    slack = (1.0 - MOSTLY_TOGETHER) / 2 * longest
+    text = little_together(imus)
+    return [Finding("warning", "sensors", text)] if text else []
+
+
+def little_together(imus: Sequence[Imu]) -> str:
+    """Return a sentence if sensors recorded much longer than they did together, else nothing.
+
+    Parameters
+    ----------
+    imus : at least one, of one clock, that have some time in common
+    """
     start, stop = min(imu.time[0] for imu in imus), max(imu.time[-1] for imu in imus)
-    late = [imu.name for imu in imus if imu.time[0] > start + slack]
-    early = [imu.name for imu in imus if imu.time[-1] < stop - slack]
+    together = min(imu.time[-1] for imu in imus) - max(imu.time[0] for imu in imus)
+    longest = max(float(imu.time[-1] - imu.time[0]) for imu in imus)
+    if together > MOSTLY_TOGETHER * longest:
+        return ""
+    slack = (1.0 - MOSTLY_TOGETHER) / 2 * longest
+    late = [imu.name for imu in imus if imu.time[0] >= start + slack]
+    early = [imu.name for imu in imus if imu.time[-1] <= stop - slack]
     why = [f"{', '.join(names)} {does}" for names, does in ((late, "starting late"), (early, "ending early")) if names]
-    text = (
+    return (
         f"All sensors recorded together for {together:.1f} of {longest:.1f} s only ({'; '.join(why)}); estimators that "
         "use sensors alone leave the rest out."
     )
-    return [Finding("warning", "sensors", text)]
 
 
 def check_poses(poses: Sequence[HeldPose], imus: Sequence[Imu]) -> list[Finding]:

@@ -14,7 +14,7 @@ import numpy as np
 from kinefuse.conventions import COORDINATES
 from kinefuse.errors import KinefuseError
 from kinefuse.metrics.groups import GROUPS
-from kinefuse.study.cells import Cell, failed_cell
+from kinefuse.study.cells import Cell, failed_cell, write_arrays
 from kinefuse.study.plan import FULL, seen_of, sees
 from kinefuse.study.scored import GROUP_METRICS, MOVEMENTS, Scored, scored
 
@@ -36,7 +36,7 @@ _ROUNDING: Final = 11
 
 
 def write_archive(path: Path, results: Iterable[Result]) -> None:
-    """Write results as ``.npz``, beside the old file and then in its place.
+    """Write results as ``.npz``; see `cells.write_arrays`.
 
     Parameters
     ----------
@@ -56,16 +56,7 @@ def write_archive(path: Path, results: Iterable[Result]) -> None:
     arrays["error_variance"] = _rounded([row.error_variance for row in told])
     arrays["seconds"] = _rounded([row.seconds for row in told])
     arrays["numbers"] = _rounded([_row(row) for row in told]).reshape(len(told), len(arrays["names"]))
-    partial = path.with_name(path.name + ".part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-        partial.replace(path)
-    except OSError as error:
-        raise KinefuseError(
-            f"{path}: cannot be written ({error.strerror}); free space or name another place."
-        ) from error
+    write_arrays(path, arrays)
 
 
 def read_archive(path: Path) -> list[Result]:

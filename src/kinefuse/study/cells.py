@@ -3,6 +3,7 @@
 Cells are files, so that a study that was interrupted goes on where it stopped, and tables are made of files alone.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +12,7 @@ import numpy as np
 
 from kinefuse.conventions import COORDINATES, SEGMENTS
 from kinefuse.errors import KinefuseError
+from kinefuse.formats.table_text import write_atomically
 
 CURVES_HZ: Final = 25.0
 """Rate at which the first repetition's angles are kept."""
@@ -127,7 +129,7 @@ def failed_cell(setting: str, estimator: str, window: str, subject: str, activit
 
 
 def write_cell(path: Path, cell: Cell) -> None:
-    """Write a cell as ``.npz`` in single precision, beside the old file and then in its place.
+    """Write a cell as ``.npz`` in single precision; see `write_arrays`.
 
     Raises
     ------
@@ -136,16 +138,22 @@ def write_cell(path: Path, cell: Cell) -> None:
     """
     arrays = {field.name: np.asarray(getattr(cell, field.name)) for field in fields(cell)}
     single = {name: array.astype(np.float32) for name, array in arrays.items() if array.dtype == np.float64}
-    partial = path.with_name(path.name + ".part")
+    write_arrays(path, arrays | single | {"time": arrays["time"]})
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays as ``.npz``, never half a file, in a folder that is made if there is none.
+
+    Raises
+    ------
+    KinefuseError
+        If it cannot be written.
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
-            np.savez_compressed(file, **(arrays | single | {"time": arrays["time"]}))  # type: ignore[arg-type]
-        partial.replace(path)
     except OSError as error:
-        raise KinefuseError(
-            f"{path}: cannot be written ({error.strerror}); free space or name another place."
-        ) from error
+        raise KinefuseError(f"{path}: cannot be written ({error.strerror}); name another place.") from error
+    write_atomically(path, lambda partial: np.savez_compressed(partial, **arrays), ".npz")  # type: ignore[arg-type]
 
 
 def repetitions_in(path: Path, key: str) -> float:

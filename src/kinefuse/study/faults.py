@@ -15,7 +15,7 @@ from kinefuse.errors import KinefuseError
 from kinefuse.recordings import Imu, Recording
 from kinefuse.rotations import matrix_from_rotvec
 from kinefuse.study.joining import smooth_step
-from kinefuse.study.signals import samples, turned
+from kinefuse.study.signals import turned
 from kinefuse.synthesis.imus import packets_that_arrive
 
 LIMBS: Final = {
@@ -116,7 +116,7 @@ def packet_loss(recording: Recording, rng: np.random.Generator, share: float) ->
     wanted = -np.log(1.0 - min(share, 0.99))
     streams = rng.spawn(len(IMU_SITES))
     imus = tuple(
-        samples(imu, packets_that_arrive(streams[IMU_SITES.index(imu.segment)], len(imu.time), wanted))
+        imu.rows(packets_that_arrive(streams[IMU_SITES.index(imu.segment)], len(imu.time), wanted))
         for imu in recording.imus
     )
     return replace(recording, imus=imus)

@@ -230,16 +230,4 @@ def _turned_back(turn: np.ndarray, vectors: np.ndarray) -> np.ndarray:
 
 def during(imu: Imu, start_s: float, end_s: float) -> Imu:
     """Return the samples of a sensor from `start_s` to `end_s`."""
-    return samples(imu, (imu.time >= start_s - 1e-9) & (imu.time <= end_s + 1e-9))
-
-
-def samples(imu: Imu, kept: np.ndarray) -> Imu:
-    """Return those samples of a sensor for which (T,) `kept` is true."""
-    return replace(
-        imu,
-        time=imu.time[kept],
-        specific_force=imu.specific_force[kept],
-        angular_rate=imu.angular_rate[kept],
-        magnetic_field=None if imu.magnetic_field is None else imu.magnetic_field[kept],
-        R_ref_sensor=None if imu.R_ref_sensor is None else imu.R_ref_sensor[kept],
-    )
+    return imu.rows((imu.time >= start_s - 1e-9) & (imu.time <= end_s + 1e-9))
