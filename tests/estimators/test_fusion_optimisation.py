@@ -74,6 +74,19 @@ def test_unknown_mountings_do_not_matter_but_wrong_ones_that_are_believed_do() -
     assert error_deg(paper_preset().estimate(told)) == pytest.approx(given, abs=0.2)
 
 
+def test_standard_deviations_tell_of_mountings_that_points_hardly_determine() -> None:
+    """Elbow and wrist do not tell how a sensor is turned about a forearm; hips and knees tell it of a thigh."""
+    bad = replace(both(0.01), imus=tuple(map(askew, both(0.01).imus)))
+    motion = FusionOptimisation().estimate(bad)
+    error = geodesic_angle(motion.R_world_segment, TRUTH.R_world_segment)
+    assert motion.orientation_sd is not None
+    ratio = np.sqrt((error**2).mean(0) / (motion.orientation_sd**2).mean(0))
+    assert ratio.max() < 1.2
+    alike = [SEGMENT_INDEX[name] for name in ("forearm_l", "forearm_r")]
+    assert (ratio[alike] > 0.4).all()
+    assert np.median(np.rad2deg(motion.orientation_sd[:, SEGMENT_INDEX["thigh_l"]])) < 6
+
+
 def test_headings_may_drift() -> None:
     """Half a degree a second, as a filter without magnetometer may."""
     truth = swinging_motion(600)

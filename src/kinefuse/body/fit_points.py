@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from kinefuse.body.angles import joint_angles
 from kinefuse.body.certainty import ANY_ROTATION_SD, LONGEST_BRIDGE_S, angle_sd, bridged, is_seen, provenance
+from kinefuse.body.fit_sensors import felt_by_poses
 from kinefuse.body.fit_shape import BodyPrior, fit_body
 from kinefuse.body.fitting import Body, FitConfig, PosePrior, fit_poses, orientation_covariance
 from kinefuse.body.initial_pose import fill_in_time, initial_pose, tells_trunk
@@ -18,7 +19,7 @@ from kinefuse.body.kinematics import local_from_world
 from kinefuse.body.models import BodyModel
 from kinefuse.body.point_terms import Pose, Targets
 from kinefuse.body.priors import log_rotation
-from kinefuse.body.sensor_terms import Accelerations, Orientations
+from kinefuse.body.sensor_terms import Accelerations, Orientations, WornSensors
 from kinefuse.conventions import (
     SEGMENT_PARENTS,
     SEGMENTS,
@@ -181,6 +182,7 @@ def fit_poses_to_points(
     estimator: str = "",
     extra: PosePrior | None = None,
     orientations: Orientations | None = None,
+    worn: WornSensors | None = None,
     pushed: Accelerations | None = None,
 ) -> Motion:
     """Fit poses with a body that is already known, from this or other trials of the subject (see `fit_points`).
@@ -188,13 +190,14 @@ def fit_poses_to_points(
     Parameters
     ----------
     orientations, pushed : what sensors tell at the times of the points; between points they bridge gaps of any length
+    worn : the sensors that `orientations` are from, so that standard deviations know how well their mountings are known
     """
     segment = torch.as_tensor(body.model.point_segment[body.model.point_index(points.names)])
     targets = replace(make_targets(centers, segment, points, floor_sd), orientations=orientations)
     known = _known(targets, centers.time)
     with one_thread():
         parts = [
-            _fit_window(body, targets, centers.time, window, config, extra, pushed)
+            _fit_window(body, targets, centers.time, window, config, extra, worn, pushed)
             for window in windows(np.flatnonzero(known), WINDOW_FRAMES, MARGIN_FRAMES)
         ]
     return _to_motion(centers, body, parts, known, targets, estimator)
@@ -327,6 +330,7 @@ def _fit_window(
     window: Window,
     config: FitConfig,
     extra: PosePrior | None,
+    worn: WornSensors | None,
     pushed: Accelerations | None,
 ) -> tuple[np.ndarray, ...]:
     """Return, for the frames kept, R_world_segment, positions, orientation_sd and angle_sd as in `Motion`."""
@@ -336,7 +340,8 @@ def _fit_window(
     start = starting_pose(body, some) if pushed is None else coarse_start(body, some, at, config, extra)
     pose, information = fit_poses(body, start, some, config, at, extra, pushed)
     placed = body.place(pose.frames(window.keep), some.segment)
-    covariance = orientation_covariance(information[window.keep], placed.R_world_segment)
+    felt = None if worn is None else felt_by_poses(placed.R_world_segment, worn.frames(index[window.keep]), config)
+    covariance = orientation_covariance(information[window.keep], placed.R_world_segment, felt)
     variance = covariance.diagonal(dim1=-2, dim2=-1).reshape(len(covariance), len(SEGMENTS), 3)
     orientation_sd = variance.sum(-1).sqrt().clamp(max=ANY_ROTATION_SD).numpy()
     return (

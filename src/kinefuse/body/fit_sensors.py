@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from kinefuse.body import point_terms as terms
+from kinefuse.body.banded import Normal, damped
 from kinefuse.body.fit_shape import BodyPrior, Shared, eliminate, moved_body, shared_equations, shared_prior
 from kinefuse.body.fitting import Body, FitConfig, PosePrior, data_cost, frame_equations
 from kinefuse.body.kinematics import world_from_local
@@ -20,6 +21,8 @@ from kinefuse.body.sensor_terms import WornSensors, constants_jacobian, orientat
 
 YAWS, REFINEMENTS = 25, 4
 """Headings that are tried, first 15° apart, then ever closer; for each the best mounting is known in closed form."""
+LEAST_INFORMATION = 1e-3
+"""1/rad², or as much of the body's unknowns: what is less known than this is not known at all."""
 
 
 @dataclass(frozen=True)
@@ -121,29 +124,61 @@ def fit_sensors(
     Parameters
     ----------
     body, pose, worn : where to start; `pose`, `targets` and `worn` cover the chosen frames only
+
+    Returns
+    -------
+    The body, the poses of those frames, and the sensors with the covariance of what was found about them.
     """
     damping = 1e-3
     for _ in range(config.iterations):
-        told = replace(targets, orientations=worn.orientations())
-        normal = frame_equations(body, pose, told, config, extra)
-        shared = _joined(
-            shared_equations(body, pose, targets, body_prior, config), _by_sensors(body, pose, worn, prior, config)
-        )
+        normal, shared = _equations(body, pose, targets, worn, body_prior, prior, config, extra)
         cost = normal.cost + shared.cost
         for _attempt in range(8):
             change, together = eliminate(normal, shared, damping)
-            n_body = len(together) - worn.heading.numel() - 3 * len(worn.segment)
+            n_body = len(together) - _n_constants(worn)
             trial = (moved_body(body, together[:n_body]), pose.moved(change), moved_sensors(worn, together[n_body:]))
             new_cost = _cost(*trial, targets, body_prior, prior, config, extra)
             if new_cost < cost:
                 break
             damping *= 5
         else:
-            return body, pose, worn
+            break
         (body, pose, worn), damping = trial, max(damping / 4, 1e-8)
         if cost - new_cost < config.tolerance * cost:
             break
-    return body, pose, worn
+    covariance = _covariance(*_equations(body, pose, targets, worn, body_prior, prior, config, extra))
+    # Priors were multiplied by how many frames are one look, and so the equations hold that many times too much.
+    own = prior.weight * covariance[-_n_constants(worn) :, -_n_constants(worn) :]
+    return body, pose, replace(worn, covariance=own)
+
+
+def _equations(
+    body: Body,
+    pose: Pose,
+    targets: Targets,
+    worn: WornSensors,
+    body_prior: BodyPrior,
+    prior: SensorPrior,
+    config: FitConfig,
+    extra: PosePrior | None,
+) -> tuple[Normal, Shared]:
+    """Return the equations of each frame's pose, and of the body, mountings and headings that all frames share."""
+    normal = frame_equations(body, pose, replace(targets, orientations=worn.orientations()), config, extra)
+    shared = shared_equations(body, pose, targets, body_prior, config)
+    return normal, _joined(shared, _by_sensors(pose, worn, prior, config))
+
+
+def _covariance(normal: Normal, shared: Shared) -> torch.Tensor:
+    """Return the covariance (G, G) of what all frames share, each frame's own unknowns taken out.
+
+    What no frame tells, as how heading and mounting of a sensor that never moved divide its turn, is left with a large
+    variance that no orientation feels.
+    """
+    factor = torch.linalg.cholesky(damped(normal.H, 1e-9))
+    half = torch.linalg.solve_triangular(factor, shared.B, upper=False).flatten(0, 1)
+    reduced = shared.C - half.T @ half
+    strength, direction = torch.linalg.eigh(reduced)
+    return (direction / strength.clamp(min=LEAST_INFORMATION)) @ direction.T
 
 
 def _cost(
@@ -184,20 +219,14 @@ def sensor_prior(worn: WornSensors, prior: SensorPrior) -> tuple[torch.Tensor, t
     return prior.weight * gradient, prior.weight * matrix, prior.weight * total
 
 
-def _by_sensors(body: Body, pose: Pose, worn: WornSensors, prior: SensorPrior, config: FitConfig) -> Shared:
+def _by_sensors(pose: Pose, worn: WornSensors, prior: SensorPrior, config: FitConfig) -> Shared:
     """Equations of the mountings and headings, which all frames share."""
     R = world_from_local(pose.R_parent_segment)
-    residual, rates = orientation_residual(R, worn.orientations())
-    keep = terms.geman_mcclure(residual, config.robust_sd)[1][..., None]
-    by_pose = orientation_jacobian(R, rates, worn.segment) * keep[..., None]
-    by_constants = constants_jacobian(worn, rates) * keep[..., None]
-    frames, count, knots = *worn.weight.shape, worn.heading.shape[1]
-    pulled = (by_constants.transpose(-1, -2) @ (residual * keep)[..., None])[..., 0]
-    crossed = by_pose.transpose(-1, -2) @ by_constants
-    mounting = crossed[..., :3].transpose(1, 2).reshape(frames, N_POSE - 3, 3 * count)
-    heading = (crossed[..., 3].transpose(1, 2)[..., None] * worn.blend[:, None, None]).flatten(2)
+    residual, by_pose, by_constants = _derivatives(R, worn, config)
+    pulled = (by_constants.transpose(-1, -2) @ residual[..., None])[..., 0]
     own = by_constants.transpose(-1, -2) @ by_constants
     gradient, matrix, cost = sensor_prior(worn, prior)
+    count, knots = worn.heading.shape
     n_turns = 3 * count
     matrix[:n_turns, :n_turns] += torch.block_diag(*own[..., :3, :3].sum(0))
     across = torch.einsum("tni,tk->nik", own[..., :3, 3], worn.blend)
@@ -208,9 +237,47 @@ def _by_sensors(body: Body, pose: Pose, worn: WornSensors, prior: SensorPrior, c
     )
     gradient[:n_turns] += pulled[..., :3].sum(0).flatten()
     gradient[n_turns:] += (pulled[..., 3].T @ worn.blend).reshape(count * knots)
-    crossed_all = torch.cat([mounting, heading], dim=-1)
-    root = torch.zeros(frames, 3, crossed_all.shape[-1], dtype=torch.float64)
-    return Shared(B=torch.cat([root, crossed_all], dim=1), C=matrix, h=gradient, cost=cost)
+    return Shared(B=_crossed(worn, by_pose, by_constants), C=matrix, h=gradient, cost=cost)
+
+
+def _derivatives(
+    R_world_segment: torch.Tensor, worn: WornSensors, config: FitConfig
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return weighted residuals (T, N, 3), their derivatives by turns (T, N, 3, 66) and by constants (T, N, 3, 4)."""
+    residual, rates = orientation_residual(R_world_segment, worn.orientations())
+    keep = terms.geman_mcclure(residual, config.robust_sd)[1][..., None]
+    by_pose = orientation_jacobian(R_world_segment, rates, worn.segment) * keep[..., None]
+    return residual * keep, by_pose, constants_jacobian(worn, rates) * keep[..., None]
+
+
+def _crossed(worn: WornSensors, by_pose: torch.Tensor, by_constants: torch.Tensor) -> torch.Tensor:
+    """Return the second derivatives (T, 69, G) by poses and by `moved_sensors`' change."""
+    crossed = by_pose.transpose(-1, -2) @ by_constants
+    mounting = crossed[..., :3].transpose(1, 2).flatten(2)
+    heading = (crossed[..., 3].transpose(1, 2)[..., None] * worn.blend[:, None, None]).flatten(2)
+    root = torch.zeros(len(crossed), N_POSE - crossed.shape[2], _n_constants(worn), dtype=torch.float64)
+    return torch.cat([root, torch.cat([mounting, heading], dim=-1)], dim=1)
+
+
+def felt_by_poses(R_world_segment: torch.Tensor, worn: WornSensors, config: FitConfig) -> torch.Tensor | None:
+    """Return a root (T, 69, G) of what gradients vary by, since mountings and headings are not quite known.
+
+    None if they are taken as known.
+
+    Parameters
+    ----------
+    R_world_segment : (T, 22, 3, 3)
+    """
+    if worn.covariance is None:
+        return None
+    crossed = _crossed(worn, *_derivatives(R_world_segment, worn, config)[1:])
+    strength, direction = torch.linalg.eigh(worn.covariance)
+    return crossed @ (direction * strength.clamp(min=0).sqrt())
+
+
+def _n_constants(worn: WornSensors) -> int:
+    """Three turns of each mounting, and a heading for each knot."""
+    return 3 * len(worn.segment) + worn.heading.numel()
 
 
 def _joined(first: Shared, second: Shared) -> Shared:

@@ -213,13 +213,16 @@ def fit_poses(
     return pose, normal.H
 
 
-def orientation_covariance(information: torch.Tensor, R_world_segment: torch.Tensor) -> torch.Tensor:
+def orientation_covariance(
+    information: torch.Tensor, R_world_segment: torch.Tensor, felt: torch.Tensor | None = None
+) -> torch.Tensor:
     """Return the covariance of the small turns of all segments in the world, (T, 66, 66) rad².
 
     Parameters
     ----------
     information : (T, 69, 69) from `fit_poses`
     R_world_segment : (T, 22, 3, 3)
+    felt : (T, 69, G) what poses feel of constants that are not quite known (`fit_sensors.felt_by_poses`)
     """
     frames = len(information)
     # A segment's turn in the world is the sum of the turns of its ancestors, each rotated into the world.
@@ -227,4 +230,7 @@ def orientation_covariance(information: torch.Tensor, R_world_segment: torch.Ten
     factor = torch.linalg.cholesky(information + 1e-9 * torch.eye(N_POSE, dtype=torch.float64))
     padded = torch.cat([torch.zeros(frames, 66, 3, dtype=torch.float64), to_world], dim=-1).transpose(-1, -2)
     half = torch.linalg.solve_triangular(factor, padded, upper=False)
-    return half.transpose(-1, -2) @ half
+    if felt is None:
+        return half.transpose(-1, -2) @ half
+    moved = torch.linalg.solve_triangular(factor, felt, upper=False).transpose(-1, -2) @ half
+    return half.transpose(-1, -2) @ half + moved.transpose(-1, -2) @ moved

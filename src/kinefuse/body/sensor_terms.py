@@ -73,6 +73,7 @@ class WornSensors:
     R_segment_sensor : (N, 3, 3)
     heading : (N, K) radians, of the level frame in the world, at knots in time
     blend : (T, K) each frame's share of the knots, adding up to one
+    covariance : (3 N + N K, 3 N + N K) rad² of turns of the mountings and of the headings, or None if they are known
     """
 
     R_level_sensor: torch.Tensor
@@ -81,6 +82,7 @@ class WornSensors:
     R_segment_sensor: torch.Tensor
     heading: torch.Tensor
     blend: torch.Tensor
+    covariance: torch.Tensor | None = None
 
     @property
     def R_world_level(self) -> torch.Tensor:

@@ -148,6 +148,7 @@ class FusionOptimisation:
             estimator=self.name,
             extra=extra,
             orientations=worn.orientations(),
+            worn=worn,
             pushed=self._accelerations(turns, worn, body),
         )
         known = np.isfinite(motion.R_world_segment).all((-1, -2))
@@ -177,7 +178,9 @@ class FusionOptimisation:
         weight = max(1.0, len(pick) / looks)
         body_prior = BodyPrior(offset_sd=torch.as_tensor(points.offset_sd), stature_m=stature_m, weight=weight)
         body, _, part = fit_sensors(body, pose, some, part, body_prior, replace(prior, weight=weight), alone, extra)
-        return body, replace(worn, R_segment_sensor=part.R_segment_sensor, heading=part.heading)
+        return body, replace(
+            worn, R_segment_sensor=part.R_segment_sensor, heading=part.heading, covariance=part.covariance
+        )
 
     def _as_given(self, turns: SensorTurns) -> tuple[WornSensors, SensorPrior]:
         """Return sensors before anything is fitted, and what is known of them."""
