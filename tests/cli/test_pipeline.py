@@ -66,7 +66,14 @@ def test_demo_tells_where_numbers_come_from(demo: Path) -> None:
 
 def test_demo_leaves_every_file(demo: Path) -> None:
     names = {path.name for path in (demo / "result").iterdir()}
-    assert {"motion.nc", "joint_angles.mot", "joint_angles.csv", "joint_centers.trc", "quality.json"} <= names
+    assert {
+        "motion.nc",
+        "joint_angles.mot",
+        "joint_angles.csv",
+        "joint_centers.trc",
+        "quality.json",
+        "strides.csv",
+    } <= names
     assert (demo / "result" / "report.html").read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
 
 
@@ -76,7 +83,15 @@ def test_the_summary_has_the_numbers_that_matter(demo: Path, capsys: Capture) ->
     print_result(demo / "result")
     lines = capsys.readouterr().out.splitlines()
     text = "\n".join(lines)
-    for part in ("frames at 60 Hz", "px (median)", "mm (median)", "% measured", "lower body: angles", "whole body"):
+    for part in (
+        "frames at 60 Hz",
+        "px (median)",
+        "mm (median)",
+        "% measured",
+        "lower body: angles",
+        "whole body",
+        " strides, 1.2",
+    ):
         assert part in text
     assert lines[-1] == f"report: {demo / 'result' / 'report.html'}"
     assert len(lines) < 25

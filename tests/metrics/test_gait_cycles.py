@@ -99,7 +99,9 @@ def test_a_heading_that_passes_half_a_turn_is_unwrapped() -> None:
     angles = np.zeros((101, len(COORDINATE_INDEX)))
     turning = np.deg2rad(np.linspace(170.0, 210.0, 101))
     angles[:, COORDINATE_INDEX["pelvis_rotation"]] = (turning + np.pi) % (2 * np.pi) - np.pi
-    (row,) = over_cycles(time, angles, [Cycle(side="r", start=0.0, end=2.0, advance=1.0)], "pelvis_rotation")
+    (row,) = over_cycles(
+        time, angles, [Cycle(side="r", start=0.0, end=2.0, opposite=1.0, advance=1.0)], "pelvis_rotation"
+    )
     assert np.rad2deg(np.ptp(row)) == pytest.approx(40.0)
 
 

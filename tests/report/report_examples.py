@@ -40,6 +40,14 @@ def walking_angles(time: np.ndarray) -> np.ndarray:
     return angles
 
 
+def striding() -> Motion:
+    """Return ten seconds of a person of whom all is known, who begins to walk."""
+    from kinefuse.synthesis.gait import Walk, walk
+    from kinefuse.synthesis.person import demo_person
+
+    return walk(demo_person(), Walk(rate_hz=60.0, duration_s=10.0))
+
+
 def walking(frames: int = 100, rate_hz: float = 60.0, offset_deg: float = 0.0) -> Motion:
     """Return the walking person, all of it measured; `offset_deg` is added to every angle of the right knee."""
     import torch

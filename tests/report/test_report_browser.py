@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from report_examples import flawed, laboratory, quality, walking
+from report_examples import flawed, laboratory, quality, striding, walking
 
 from kinefuse.body.kinematics import skin_vertices
 from kinefuse.body.models import load_anny
@@ -101,6 +101,18 @@ def test_the_slider_moves_the_body_and_the_clock(desktop: tuple[Any, list[str], 
         assert page.evaluate("kinefuse.replay.frame()") == frame
     assert page.locator("#clock").inner_text() == "0.75 s"
     assert difference(*pictures) > 0.005
+
+
+def test_angles_are_drawn_over_the_gait_cycle_of_a_walk(browser: Any, tmp_path: Path) -> None:
+    path = tmp_path / "walk.html"
+    write_report(path, striding(), {})
+    page, wrong, _ = opened(browser, path, 1280, 900)
+    lines = ".cycle[data-cycle=knee_angle] .scatterlayer .js-line"
+    page.locator("#walking").scroll_into_view_if_needed()
+    page.locator(lines).first.wait_for(state="attached")
+    assert page.locator(lines).count() >= 2
+    assert page.locator(".cycle .main-svg").count() >= 9
+    assert wrong == []
 
 
 def difference(first: bytes, second: bytes) -> float:

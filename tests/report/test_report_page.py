@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from report_examples import flawed, laboratory, quality, walking
+from report_examples import flawed, laboratory, quality, striding, walking
 
 from kinefuse.body.models import load_anny
 from kinefuse.errors import KinefuseError
@@ -52,6 +52,13 @@ def test_sections_come_in_a_clinicians_order() -> None:
     page = render_report(motion, quality(), recording=laboratory(motion), body=load_anny(), truth=motion)
     order = [attributes["id"] for tag, attributes in tags(page) if tag == "section"]
     assert order == ["recorded", "replay", "angles", "ranges", "comparison", "made"]
+
+
+def test_a_walk_has_a_section_of_its_own() -> None:
+    page = render_report(striding(), {})
+    order = [attributes["id"] for tag, attributes in tags(page) if tag == "section"]
+    assert order == ["recorded", "replay", "angles", "walking", "ranges", "made"]
+    assert '<a href="#walking">Walking</a>' in page
 
 
 def test_nothing_that_a_user_wrote_becomes_code() -> None:

@@ -62,6 +62,12 @@ def result_lines(quality: Mapping[str, Any]) -> list[str]:
     if shares:
         parts = ", ".join(f"{100 * shares.get(name, 0.0):.0f} % {name}" for name in PROVENANCE.values())
         lines.append(f"segments: {parts}")
+    walking = quality.get("walking") or {}
+    if walking.get("strides"):
+        lines.append(
+            f"walking: {walking['strides']} strides, {walking['speed_m_per_s']:.2f} m/s, "
+            f"{walking['cadence_steps_per_min']:.0f} steps a minute, strides of {walking['stride_length_m']:.2f} m"
+        )
     return lines + truth_lines(quality.get("truth") or {})
 
 

@@ -343,6 +343,7 @@ def _write(
     from kinefuse.cli.truth import compare_if_possible
     from kinefuse.estimators.registry import WITHOUT_PLACE, base_name
     from kinefuse.formats.results import write_result
+    from kinefuse.metrics.strides import stride_table, strides_of
     from kinefuse.report.page import render_report
 
     body = load_anny() if motion.body_name == load_anny().name else None
@@ -361,9 +362,11 @@ def _write(
         body=body,
         truth=compared,
     )
-    told = {key: value for key, value in quality.items() if key not in {"motion", "truth"}}  # the report has its own
+    told = {key: value for key, value in quality.items() if key not in {"motion", "truth", "walking"}}  # it has its own
     page = render_report(
         motion, told, recording=seen, body=body, truth=truth if compared else None, align_heading=no_place
     )
     refined = prepared.recording.cameras if "refinement" in prepared.measured else ()
-    write_result(out, motion, quality, overwrite=overwrite, report=page, cameras=refined)
+    strides = strides_of(motion)[0]
+    table = stride_table(strides) if strides else None
+    write_result(out, motion, quality, overwrite=overwrite, report=page, cameras=refined, strides=table)

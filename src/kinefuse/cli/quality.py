@@ -10,6 +10,7 @@ import numpy as np
 from kinefuse.body.models import BodyModel
 from kinefuse.conventions import JOINTS, PROVENANCE, SEGMENT_INDEX, SEGMENTS
 from kinefuse.inertial.checks import summarize_imu
+from kinefuse.metrics.strides import QUANTITIES, mean_and_sd, strides_of
 from kinefuse.motion import Motion
 from kinefuse.recordings import Finding, JointCenters, Recording
 from kinefuse.report.agreement import body_points, nearest_frames
@@ -61,6 +62,7 @@ def make_quality(
         **measured,
         "imus": {imu.name: summarize_imu(imu) for imu in recording.imus},
         "motion": motion_numbers(motion),
+        "walking": walking_numbers(motion),
     }
     if recording.joint_centers is not None:
         quality["fit"] = fit_numbers(motion, recording.joint_centers, body)
@@ -92,6 +94,18 @@ def motion_numbers(motion: Motion) -> dict[str, Any]:
             for index, segment in enumerate(SEGMENTS)
         },
         "provenance_mean": {name: float(np.mean(share)) for name, share in shares.items()},
+    }
+
+
+def walking_numbers(motion: Motion) -> dict[str, Any]:
+    """Return how many strides of walking were found, and the means over them; the number alone if there is none."""
+    strides, _ = strides_of(motion)
+    if not strides:
+        return {"strides": 0}
+    names = {"speed": "speed_m_per_s", "cadence": "cadence_steps_per_min", "length": "stride_length_m"}
+    return {
+        "strides": len(strides),
+        **{told: mean_and_sd(strides, key)[0] / QUANTITIES[key].scale for key, told in names.items()},
     }
 
 

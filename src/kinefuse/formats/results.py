@@ -31,6 +31,7 @@ MOTION_FILE: Final = "motion.nc"
 QUALITY_FILE: Final = "quality.json"
 REPORT_FILE: Final = "report.html"
 CAMERAS_FILE: Final = "calibration.toml"
+STRIDES_FILE: Final = "strides.csv"
 
 Writer = Callable[[Path, Motion], None]
 
@@ -48,7 +49,7 @@ EXPORTS: Final[Mapping[str, tuple[str, Writer]]] = {
 STANDARD_KINDS: Final = ("mot", "csv", "trc")
 _CANNOT_MARK_GAPS: Final = {"bvh", "glb"}
 OWN_FILES: Final = frozenset(
-    {MOTION_FILE, QUALITY_FILE, REPORT_FILE, CAMERAS_FILE, *(name for name, _ in EXPORTS.values())}
+    {MOTION_FILE, QUALITY_FILE, REPORT_FILE, CAMERAS_FILE, STRIDES_FILE, *(name for name, _ in EXPORTS.values())}
 )
 """The only names in a result folder that kinefuse ever writes, replaces or removes."""
 
@@ -88,6 +89,7 @@ def write_result(
     also: Iterable[str] = (),
     report: str | None = None,
     cameras: Sequence[Camera] = (),
+    strides: str | None = None,
 ) -> None:
     """Write ``motion.nc``, ``joint_angles.mot``, ``joint_angles.csv``, ``joint_centers.trc`` and ``quality.json``.
 
@@ -107,6 +109,8 @@ def write_result(
         The page for ``report.html``.
     cameras
         Cameras that the estimation changed, for ``calibration.toml``.
+    strides
+        The table for ``strides.csv``.
 
     Raises
     ------
@@ -125,6 +129,8 @@ def write_result(
             write_text(stage / REPORT_FILE, report)
         if cameras:
             write_calibration(stage / CAMERAS_FILE, cameras)
+        if strides is not None:
+            write_text(stage / STRIDES_FILE, strides)
         _write_kinds(stage, motion, kinds)
         _move_into(stage, folder)
 

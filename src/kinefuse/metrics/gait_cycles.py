@@ -67,12 +67,14 @@ class Cycle:
     ----------
     side : ``"l"`` or ``"r"``, of the foot whose touchdown begins and ends it
     start, end : seconds
+    opposite : seconds, of the other foot's touchdown in between
     advance : how far the body moved forward, metres
     """
 
     side: str
     start: float
     end: float
+    opposite: float
     advance: float
 
 
@@ -125,19 +127,23 @@ def _cycles(time: np.ndarray, root: np.ndarray, ankles: np.ndarray, R_world_segm
     if len(time) < 3:
         return []
     forward = forward_of(R_world_segment[:, SEGMENT_INDEX["pelvis"]])
-    heels = ankles + R_world_segment[:, [SEGMENT_INDEX[f"foot_{side}"] for side in SIDES]] @ np.array(HEEL_M)
+    heels = heels_of(ankles, R_world_segment)
     reach = np.einsum("tsi,ti->ts", heels - root[:, None], forward)
     speed = np.einsum("ti,ti->t", np.gradient(root, time, axis=0), forward)
     contacts = [touchdowns(time, reach[:, side], speed) for side in range(len(SIDES))]
     found = []
     for index, side in enumerate(SIDES):
         for start, end in zip(contacts[index][:-1], contacts[index][1:], strict=True):
+            opposite = _half_way(start, end, contacts[1 - index])
             advance = _advance(time, root, forward, float(start), float(end))
-            if _is_stride(start, end, contacts[1 - index]) and LEAST_ADVANCE_M <= advance <= FASTEST_MPS * (
-                end - start
-            ):
-                found.append(Cycle(side=side, start=float(start), end=float(end), advance=advance))
+            if opposite is not None and LEAST_ADVANCE_M <= advance <= FASTEST_MPS * (end - start):
+                found.append(Cycle(side=side, start=float(start), end=float(end), opposite=opposite, advance=advance))
     return sorted(found, key=lambda cycle: cycle.start)
+
+
+def heels_of(ankles: np.ndarray, R_world_segment: np.ndarray) -> np.ndarray:
+    """Return the heels (T, 2, 3) by ankles (T, 2, 3), left and right, and orientations (T, 22, 3, 3); metres, world."""
+    return ankles + R_world_segment[:, [SEGMENT_INDEX[f"foot_{side}"] for side in SIDES]] @ np.array(HEEL_M)
 
 
 def touchdowns(time: np.ndarray, reach: np.ndarray, speed: np.ndarray) -> np.ndarray:
@@ -168,12 +174,14 @@ def _landing(time: np.ndarray, too_fast: np.ndarray, peak: int) -> float | None:
     return float(time[before] + too_fast[before] / fall * (time[before + 1] - time[before]))
 
 
-def _is_stride(start: float, end: float, others: np.ndarray) -> bool:
-    """Whether this takes as long as a stride, and the other foot touches down once, about half-way."""
+def _half_way(start: float, end: float, others: np.ndarray) -> float | None:
+    """When the other foot touches down, about half-way of what lasts as long as a stride; None if it is no stride."""
     duration = end - start
-    between = (others[(others > start) & (others < end)] - start) / duration
-    alternates = len(between) == 1 and HALF_WAY[0] <= between[0] <= HALF_WAY[1]
-    return bool(SHORTEST_S <= duration <= LONGEST_S and alternates)
+    between = others[(others > start) & (others < end)]
+    if len(between) != 1 or not SHORTEST_S <= duration <= LONGEST_S:
+        return None
+    alternates = HALF_WAY[0] <= (between[0] - start) / duration <= HALF_WAY[1]
+    return float(between[0]) if alternates else None
 
 
 def _advance(time: np.ndarray, root: np.ndarray, forward: np.ndarray, start: float, end: float) -> float:

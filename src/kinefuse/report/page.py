@@ -16,6 +16,7 @@ from kinefuse.report.overlay import overlay_section
 from kinefuse.report.replay import replay_data, replay_section
 from kinefuse.report.sections import header, made_section, recorded_section
 from kinefuse.report.tables import comparison_section, ranges_section
+from kinefuse.report.walking import walking_data, walking_section
 
 POLICY: Final = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
@@ -83,6 +84,7 @@ def render_report(
         "recorded": recorded_section(motion, quality, recording, body),
         "replay": replay_section(motion, recording, body),
         "angles": curves_section(motion, truth),
+        "walking": walking_section(motion),
         "overlay": overlay_section(motion, recording, body),
         "ranges": ranges_section(motion),
         "comparison": _comparison(motion, truth, align_heading) if truth is not None else "",
@@ -90,7 +92,11 @@ def render_report(
     }
     present = {key: body_html for key, body_html in sections.items() if body_html}
     content = header(motion, quality, recording, present) + "".join(present.values())
-    data = {"replay": replay_data(motion, recording, body), "curves": curve_data(motion, truth)}
+    data = {
+        "replay": replay_data(motion, recording, body),
+        "curves": curve_data(motion, truth),
+        "walking": walking_data(motion),
+    }
     subject = recording.subject.id if recording is not None and recording.subject.id else "movement report"
     return _document(subject, content, data)
 
@@ -106,7 +112,7 @@ def _comparison(motion: Motion, truth: Motion, align_heading: bool) -> str:
 def _document(title: str, body: str, data: Mapping[str, Any]) -> str:
     from plotly.offline import get_plotlyjs
 
-    scripts = [get_plotlyjs(), *(_template(name) for name in ("curves.js", "scene.js", "replay.js"))]
+    scripts = [get_plotlyjs(), *(_template(name) for name in ("curves.js", "walking.js", "scene.js", "replay.js"))]
     code = "\n".join(f"<script>{script}</script>" for script in scripts)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">\n'

@@ -24,6 +24,7 @@ CONTENTS: Final = {
     "recorded": "Recording",
     "replay": "Replay",
     "angles": "Angles",
+    "walking": "Walking",
     "overlay": "Video",
     "ranges": "Ranges",
     "comparison": "Reference",

@@ -1,0 +1,168 @@
+"""Strides of a synthetic walk, of a real one beside force plates, and of people who run or stand."""
+
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kinefuse.body.markers import MARKER_FIT, fit_markers
+from kinefuse.body.models import load_anny
+from kinefuse.conventions import INFERRED, JOINT_INDEX, SEGMENT_INDEX
+from kinefuse.formats.storage import read_mot
+from kinefuse.formats.trc import read_trc
+from kinefuse.metrics.gait_cycles import SIDES, forward_of, heels_of, touchdowns
+from kinefuse.metrics.strides import QUANTITIES, foot_off, mean_and_sd, stride_table, strides_of
+from kinefuse.motion import Motion
+from kinefuse.rotations import yaw_matrix
+from kinefuse.synthesis.gait import Walk, walk
+from kinefuse.synthesis.person import demo_person
+
+HOW = Walk(rate_hz=100.0, duration_s=9.0)
+
+
+@pytest.fixture(scope="module")
+def motion() -> Motion:
+    return walk(demo_person(), HOW)
+
+
+def steady(motion: Motion) -> list[tuple[str, np.ndarray]]:
+    """Return side and quantities of the strides after the first steps."""
+    strides = [s for s in strides_of(motion)[0] if s.start > HOW.standing_s + HOW.starting_s + 0.5]
+    return [(s.side, np.array([getattr(s, name) for name in QUANTITIES])) for s in strides]
+
+
+def test_a_walk_of_known_speed_and_stride(motion: Motion) -> None:
+    strides, left_out = strides_of(motion)
+    last = strides[-1]
+    assert left_out == 0
+    assert len(strides) >= 8
+    assert last.duration == pytest.approx(HOW.stride_s, abs=0.01)
+    assert last.cadence == pytest.approx(120.0 / HOW.stride_s, rel=0.01)
+    root = motion.positions[:, 0]
+    late = motion.time > 5.0
+    speed = np.linalg.norm((root[late][-1] - root[late][0])[[0, 2]]) / np.ptp(motion.time[late])
+    assert last.speed == pytest.approx(speed, rel=0.01)
+    assert last.step_time == pytest.approx(0.5 * last.duration, abs=0.02)
+    assert 0.58 < last.stance < 0.66  # of healthy adults 0.60 to 0.62
+    assert last.double_support == pytest.approx(2 * last.stance - 1, abs=0.02)
+    assert 0.05 < last.step_width < 0.20
+    assert last.start < last.opposite_off < last.opposite_touchdown < last.foot_off < last.end
+
+
+def test_two_steps_are_a_stride(motion: Motion) -> None:
+    strides = strides_of(motion)[0]
+    for one, other in pairwise(strides[3:]):
+        assert one.side != other.side
+        assert one.step_length + other.step_length == pytest.approx(other.length, abs=0.02)
+        assert one.end == other.opposite_touchdown
+        assert one.foot_off == pytest.approx(other.opposite_off, abs=1e-6)
+
+
+@pytest.mark.parametrize("rate_hz", [25.0, 60.0, 240.0])
+def test_the_rate_hardly_matters(motion: Motion, rate_hz: float) -> None:
+    others = steady(walk(demo_person(), replace(HOW, rate_hz=rate_hz)))
+    tolerance = {"cadence": 1.5, "stance": 0.025, "double_support": 0.025}
+    limits = np.array([tolerance.get(name, 0.01) for name in QUANTITIES])
+    for (side, values), (other_side, other) in zip(steady(motion), others, strict=True):
+        assert side == other_side
+        assert (np.abs(values - other) < limits).all()
+
+
+@settings(deadline=None, max_examples=10)
+@given(angle=st.floats(-3.1, 3.1), east=st.floats(-50, 50), delay=st.floats(-20, 20))
+def test_where_when_and_which_way_does_not_matter(motion: Motion, angle: float, east: float, delay: float) -> None:
+    turn = yaw_matrix(angle)
+    moved = replace(
+        motion,
+        time=motion.time + delay,
+        positions=motion.positions @ turn.T + np.array([east, 0.0, -east]),
+        R_world_segment=turn @ motion.R_world_segment,
+    )
+    first, second = strides_of(motion)[0], strides_of(moved)[0]
+    assert [s.side for s in first] == [s.side for s in second]
+    for one, other in zip(first, second, strict=True):
+        assert other.start - delay == pytest.approx(one.start, abs=1e-6)
+        for name in QUANTITIES:
+            assert getattr(other, name) == pytest.approx(getattr(one, name), abs=1e-4)
+
+
+def test_the_mirrored_walk_has_the_other_foots_strides(motion: Motion) -> None:
+    flip = np.array([1.0, 1.0, -1.0])
+    swap_segments = [SEGMENT_INDEX[other_side(name)] for name in SEGMENT_INDEX]
+    swap_joints = [JOINT_INDEX[other_side(name)] for name in JOINT_INDEX]
+    mirrored = replace(
+        motion,
+        positions=(motion.positions * flip)[:, swap_joints],
+        R_world_segment=(flip[:, None] * motion.R_world_segment * flip)[:, swap_segments],
+    )
+    for one, other in zip(strides_of(motion)[0], strides_of(mirrored)[0], strict=True):
+        assert {one.side, other.side} == {"l", "r"}
+        for name in QUANTITIES:
+            assert getattr(other, name) == pytest.approx(getattr(one, name), abs=1e-6)
+
+
+def other_side(name: str) -> str:
+    return name[:-1] + {"l": "r", "r": "l"}[name[-1]] if name[-2:] in ("_l", "_r") else name
+
+
+def test_strides_of_feet_that_nobody_saw_are_left_out(motion: Motion) -> None:
+    unseen = motion.provenance.copy()
+    unseen[:, SEGMENT_INDEX["foot_l"]] = INFERRED
+    assert strides_of(replace(motion, provenance=unseen)) == ([], len(strides_of(motion)[0]))
+
+
+def test_nobody_strides_while_standing(motion: Motion) -> None:
+    assert strides_of(motion.frames(motion.time < HOW.standing_s)) == ([], 0)
+
+
+def test_a_foot_that_leaves_before_the_other_lands_runs() -> None:
+    time = np.linspace(0.0, 1.0, 101)
+    behind = 0.4 * np.cos(2 * np.pi * (time - 0.3))
+    assert foot_off(time, behind, 0.1, 0.9) == pytest.approx(0.3, abs=1e-6)
+    assert foot_off(time, behind, 0.35, 0.8) is None
+    assert foot_off(time, np.full(101, np.nan), 0.1, 0.9) is None
+    assert foot_off(time, behind, 0.3, 0.305) is None
+
+
+def test_means_and_the_table(motion: Motion) -> None:
+    strides = strides_of(motion)[0]
+    mean, sd = mean_and_sd(strides, "length")
+    assert mean == pytest.approx(100 * np.mean([s.length for s in strides]))
+    assert sd == pytest.approx(100 * np.std([s.length for s in strides], ddof=1))
+    assert np.isnan(mean_and_sd([], "speed")).all()
+    assert np.isnan(mean_and_sd(strides[:1], "speed")[1])
+    header, *rows = stride_table(strides).splitlines()
+    assert len(rows) == len(strides)
+    first = dict(zip(header.split(","), rows[0].split(","), strict=True))
+    assert first["side"] == strides[0].side
+    assert float(first["foot_off_s"]) == pytest.approx(strides[0].foot_off, abs=1e-4)
+    assert float(first["speed_m_per_s"]) == pytest.approx(strides[0].speed, abs=1e-4)
+
+
+def test_feet_land_and_leave_when_force_plates_say_so(data: Path) -> None:
+    """Each plate bears one foot of a walk: two touchdowns, two times at which a foot leaves (20 N)."""
+    folder = data / "real" / "opencap_markers_walk2_dj1"
+    forces = read_mot(folder / "walking2_grf.mot")
+    told = {}
+    for side, plate in (("r", 1), ("l", 2)):
+        stands = forces.column(f"ground_force_{plate}_vy") > 20.0
+        change = np.flatnonzero(np.diff(stands.astype(int))) + 1
+        told[side] = {bool(stands[i]): float(forces.time[i]) for i in change}
+    markers = read_trc(folder / "walking2.trc", canonical=False)
+    motion = fit_markers(markers, load_anny(), "opencap", config=replace(MARKER_FIT, body_frames=60))
+    forward, root = forward_of(motion.R_world_segment[:, SEGMENT_INDEX["pelvis"]]), motion.positions[:, 0]
+    speed = np.einsum("ti,ti->t", np.gradient(root, motion.time, axis=0), forward)
+    ankles = motion.positions[:, [JOINT_INDEX[f"ankle_{side}"] for side in SIDES]]
+    heels = heels_of(ankles, motion.R_world_segment)
+    for index, side in enumerate(SIDES):
+        reach = np.einsum("ti,ti->t", heels[:, index] - root, forward)
+        (landing,) = touchdowns(motion.time, reach, speed)
+        assert landing == pytest.approx(told[side][True], abs=0.04)
+        behind = np.einsum("ti,ti->t", root - motion.positions[:, JOINT_INDEX[f"mtp_{side}"]], forward)
+        start = told["l"][True] if side == "r" else told["r"][True]
+        end = told["r"][True] if side == "r" else float(motion.time[-1])
+        assert foot_off(motion.time, behind, start, end) == pytest.approx(told[side][False], abs=0.02)
