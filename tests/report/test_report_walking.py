@@ -54,6 +54,12 @@ def test_few_strides_and_those_left_out_are_told() -> None:
 
 
 def test_there_is_nothing_where_nobody_walks() -> None:
-    still = replace(walk(), positions=walk().positions - walk().positions[:, :1])
+    still = walk().frames(walk().time < 1.0)
     assert walking_section(still) == ""
     assert walking_data(still) == {"plots": []}
+
+
+def test_that_no_place_was_measured_is_told() -> None:
+    placeless = replace(walk(), positions=walk().positions - walk().positions[:, :1])
+    assert "No place was measured" in walking_section(placeless)
+    assert "No place was measured" not in walking_section(walk())

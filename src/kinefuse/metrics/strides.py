@@ -13,6 +13,7 @@ import numpy as np
 from kinefuse.conventions import INFERRED, JOINT_INDEX, SEGMENT_INDEX
 from kinefuse.metrics.angles import interpolate_values
 from kinefuse.metrics.gait_cycles import SIDES, Cycle, forward_of, heels_of, walking_cycles
+from kinefuse.metrics.standing_feet import carried_by_feet, place_is_known
 from kinefuse.motion import Motion
 
 MOSTLY: Final = 0.5
@@ -77,9 +78,10 @@ class Stride:
 def strides_of(motion: Motion) -> tuple[list[Stride], int]:
     """Return the strides of walking in order of time, and how many are left out since a foot was mostly inferred.
 
-    A stride without a time on both feet is one of running. There is none where nobody walks, nor in what inertial
-    sensors tell alone, which know no place.
+    A stride without a time on both feet is one of running. There is none where nobody walks. Of a motion without a
+    place, as inertial sensors alone tell it, lengths and speed are those of the body's legs (`carried_by_feet`).
     """
+    motion = motion if place_is_known(motion) else carried_by_feet(motion)
     cycles = walking_cycles(motion)
     known = [cycle for cycle in cycles if _is_known(motion, cycle)]
     if not known:

@@ -6,6 +6,7 @@ import numpy as np
 
 from kinefuse.metrics.angles import interpolate_angles
 from kinefuse.metrics.gait_cycles import POINTS
+from kinefuse.metrics.standing_feet import place_is_known
 from kinefuse.metrics.strides import QUANTITIES, Stride, mean_and_sd, strides_of
 from kinefuse.motion import Motion
 from kinefuse.report.markup import UNKNOWN, counted, number, section, table, text
@@ -35,6 +36,11 @@ def walking_section(motion: Motion) -> str:
     notes = []
     if min(count.values()) < FEW:
         notes.append(f"Fewer than {FEW} strides of a foot: do not take its means for how this person walks.")
+    if not place_is_known(motion):
+        notes.append(
+            "No place was measured: lengths and speed follow from how legs of average build, of the height in "
+            "trial.toml if there is one, move over the standing foot."
+        )
     if left_out:
         notes.append(f"Left out: {counted(left_out, 'stride')} in which a foot was mostly inferred.")
     told = "".join(f'<p class="note">{text(note)}</p>' for note in notes)
