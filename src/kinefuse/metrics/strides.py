@@ -162,13 +162,13 @@ class Quantity:
 QUANTITIES: Final = {
     "speed": Quantity("Walking speed", "m/s", sided=False),
     "cadence": Quantity("Cadence", "steps/min", digits=0, sided=False),
-    "length": Quantity("Stride length", "cm", 100.0, 0),
-    "step_length": Quantity("Step length", "cm", 100.0, 0),
-    "step_width": Quantity("Step width", "cm", 100.0, 0, sided=False),
-    "duration": Quantity("Stride time", "s"),
-    "step_time": Quantity("Step time", "s"),
-    "stance": Quantity("Stance", "% of the stride", 100.0, 0),
-    "double_support": Quantity("On both feet", "% of the stride", 100.0, 0, sided=False),
+    "length": Quantity("Stride length", "cm", 100.0, 1),
+    "step_length": Quantity("Step length", "cm", 100.0, 1),
+    "step_width": Quantity("Step width", "cm", 100.0, 1, sided=False),
+    "duration": Quantity("Stride time", "s", digits=3),
+    "step_time": Quantity("Step time", "s", digits=3),
+    "stance": Quantity("Stance", "% of the stride", 100.0, 1),
+    "double_support": Quantity("On both feet", "% of the stride", 100.0, 1, sided=False),
 }
 """By attribute of `Stride`."""
 

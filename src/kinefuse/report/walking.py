@@ -54,7 +54,7 @@ def _figures(strides: list[Stride]) -> str:
         if quantity.sided:
             continue
         mean, sd = mean_and_sd(strides, key)
-        spread = f" ± {number(sd, quantity.digits + 1)}" if np.isfinite(sd) else ""
+        spread = f" ± {number(sd, quantity.digits)}" if np.isfinite(sd) else ""
         shown = number(mean, quantity.digits) + spread
         boxes.append(f'<div class="figure"><b>{shown}</b><span>{quantity.title}, {text(quantity.unit)}</span></div>')
     return f'<div class="figures">{"".join(boxes)}</div>'
@@ -75,7 +75,7 @@ def _sides(strides: list[Stride]) -> str:
 def _mean(mean: float, sd: float, digits: int) -> str:
     if not np.isfinite(mean):
         return UNKNOWN
-    spread = f"± {number(sd, digits + 1)}" if np.isfinite(sd) else "&nbsp;"
+    spread = f"± {number(sd, digits)}" if np.isfinite(sd) else "&nbsp;"
     return f'<b>{number(mean, digits)}</b> <span class="between">{spread}</span>'
 
 
