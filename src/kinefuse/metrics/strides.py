@@ -87,7 +87,7 @@ def strides_of(motion: Motion) -> tuple[list[Stride], int]:
     if not known:
         return [], len(cycles)
     columns = {bone: [JOINT_INDEX[f"{bone}_{side}"] for side in SIDES] for bone in ("ankle", "mtp")}
-    heels = heels_of(motion.positions[:, columns["ankle"]], motion.R_world_segment)
+    heels = heels_of(motion.positions[:, columns["ankle"]], motion.R_world_segment).reshape(len(motion.time), 6)
     forward = forward_of(motion.R_world_segment[:, SEGMENT_INDEX["pelvis"]])
     behind = np.einsum("tsi,ti->ts", motion.positions[:, :1] - motion.positions[:, columns["mtp"]], forward)
     found = (_stride(motion.time, heels, behind, cycle) for cycle in known)
@@ -101,13 +101,13 @@ def _is_known(motion: Motion, cycle: Cycle) -> bool:
 
 
 def _stride(time: np.ndarray, heels: np.ndarray, behind: np.ndarray, cycle: Cycle) -> Stride | None:
-    """Read a stride off heels (T, 2, 3) and how far the balls of the feet are behind the pelvis, (T, 2); metres."""
+    """Read a stride off heels (T, 6), left and right, and how far the balls of the feet are behind the pelvis, (T, 2); metres."""
     own = SIDES.index(cycle.side)
     opposite_off = foot_off(time, behind[:, 1 - own], cycle.start, cycle.opposite)
     own_off = foot_off(time, behind[:, own], cycle.opposite, cycle.end)
     if opposite_off is None or own_off is None:
         return None
-    at = interpolate_values(time, heels.reshape(len(time), 6), np.array([cycle.start, cycle.opposite, cycle.end]))
+    at = interpolate_values(time, heels, np.array([cycle.start, cycle.opposite, cycle.end]))
     first, other, last = at[0, own * 3 :][:3], at[1, (1 - own) * 3 :][:3], at[2, own * 3 :][:3]
     way = (last - first) * np.array([1.0, 0.0, 1.0])
     length = float(np.linalg.norm(way))

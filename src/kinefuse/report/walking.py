@@ -125,13 +125,13 @@ def walking_data(motion: Motion) -> dict[str, Any]:
     strides = strides_of(motion)[0]
     if not strides:
         return {"plots": []}
-    plots = []
+    plots, angles = [], plain_angles(motion)
     for movement in _movements(motion):
         curves = []
         for side in "lr":
             own = [stride for stride in strides if stride.side == side]
             name = f"{movement.key}_{side}" if movement.sided else movement.key
-            curve = _curve(motion, name, own)
+            curve = _curve(motion.time, np.where(near_singular(motion, name), np.nan, angles[name]), own)
             if curve:
                 off = round(100 * mean_and_sd(own, "stance")[0] / QUANTITIES["stance"].scale, 1)
                 curves.append({"side": side, "off": off, **curve})
@@ -139,11 +139,10 @@ def walking_data(motion: Motion) -> dict[str, Any]:
     return {"plots": plots}
 
 
-def _curve(motion: Motion, name: str, strides: list[Stride]) -> dict[str, list[float]]:
-    """Return mean and standard deviation of an angle over strides, degrees; empty if no stride tells it throughout."""
-    angle = np.where(near_singular(motion, name), np.nan, plain_angles(motion)[name])
+def _curve(time: np.ndarray, angle: np.ndarray, strides: list[Stride]) -> dict[str, list[float]]:
+    """Return mean and standard deviation over strides of an angle (T,), degrees; empty if none tells it throughout."""
     at = np.array([np.linspace(stride.start, stride.end, POINTS) for stride in strides]).reshape(-1)
-    rows = interpolate_angles(motion.time, np.deg2rad(angle)[:, None], at)[:, 0].reshape(-1, POINTS)
+    rows = interpolate_angles(time, np.deg2rad(angle)[:, None], at)[:, 0].reshape(-1, POINTS)
     rows = np.rad2deg(np.unwrap(rows[np.isfinite(rows).all(axis=1)], axis=1))
     if not len(rows):
         return {}
