@@ -101,7 +101,7 @@ def _is_known(motion: Motion, cycle: Cycle) -> bool:
 
 
 def _stride(time: np.ndarray, heels: np.ndarray, behind: np.ndarray, cycle: Cycle) -> Stride | None:
-    """Read a stride off heels (T, 6), left and right, and how far the balls of the feet are behind the pelvis, (T, 2); metres."""
+    """Read a stride off heels (T, 6), left and right, and balls of feet behind the pelvis (T, 2), metres."""
     own = SIDES.index(cycle.side)
     opposite_off = foot_off(time, behind[:, 1 - own], cycle.start, cycle.opposite)
     own_off = foot_off(time, behind[:, own], cycle.opposite, cycle.end)
