@@ -38,7 +38,7 @@ def walks(motion: Path, per_person: int) -> list[Clip]:
     everything, _ = load_clips([motion], Choice(chosen_set="test", per_subject=10**6, seed=0, smpl=None), print)
     own: dict[str, list[Clip]] = {}
     for clip in everything:
-        if len(strides_of(clip.truth)[0]) >= FEWEST:
+        if len(strides_of(clip.truth).strides) >= FEWEST:
             own.setdefault(clip.subject, []).append(clip)
     picks = {name: np.linspace(0, len(clips) - 1, per_person).round().astype(int) for name, clips in own.items()}
     return [own[name][i] for name, pick in picks.items() for i in dict.fromkeys(pick.tolist())]
@@ -66,8 +66,8 @@ def row(name: str, clips: Sequence[Clip], seed: int) -> list[str]:
     estimator, pairs, counts = make_estimator(name), [], [0, 0]
     for clip in clips:
         whole = maker_of(clip, seed).whole(setting, 0, points=True, sensors=True)
-        found = strides_of(estimator.estimate(seen_by(sees(name), whole)))[0]
-        true = strides_of(clip.truth)[0]
+        found = strides_of(estimator.estimate(seen_by(sees(name), whole))).strides
+        true = strides_of(clip.truth).strides
         pairs += paired(found, true)
         counts = [counts[0] + len(true), counts[1] + len(found)]
     print(name, counts, len(pairs), flush=True)
@@ -88,7 +88,7 @@ HEAD: Final = (
 
 
 def page(clips: Sequence[Clip], rows: Sequence[Sequence[str]], command: str) -> str:
-    strides = [stride for clip in clips for stride in strides_of(clip.truth)[0]]
+    strides = [stride for clip in clips for stride in strides_of(clip.truth).strides]
     usual = {key: QUANTITIES[key].scale * np.mean([getattr(s, key) for s in strides]) for key in QUANTITIES}
     people = sorted({clip.subject for clip in clips})
     of_truth = (

@@ -15,7 +15,16 @@ from kinefuse.conventions import INFERRED, JOINT_INDEX, SEGMENT_INDEX
 from kinefuse.formats.storage import read_mot
 from kinefuse.formats.trc import read_trc
 from kinefuse.metrics.gait_cycles import SIDES, forward_of, heels_of, touchdowns
-from kinefuse.metrics.strides import QUANTITIES, foot_off, mean_and_sd, stride_table, strides_of
+from kinefuse.metrics.strides import (
+    BELT,
+    PLACE,
+    QUANTITIES,
+    Walking,
+    foot_off,
+    mean_and_sd,
+    stride_table,
+    strides_of,
+)
 from kinefuse.motion import Motion
 from kinefuse.rotations import yaw_matrix
 from kinefuse.synthesis.gait import Walk, walk
@@ -31,14 +40,14 @@ def motion() -> Motion:
 
 def steady(motion: Motion) -> list[tuple[str, np.ndarray]]:
     """Return side and quantities of the strides after the first steps."""
-    strides = [s for s in strides_of(motion)[0] if s.start > HOW.standing_s + HOW.starting_s + 0.5]
+    strides = [s for s in strides_of(motion).strides if s.start > HOW.standing_s + HOW.starting_s + 0.5]
     return [(s.side, np.array([getattr(s, name) for name in QUANTITIES])) for s in strides]
 
 
 def test_a_walk_of_known_speed_and_stride(motion: Motion) -> None:
-    strides, left_out = strides_of(motion)
-    last = strides[-1]
-    assert left_out == 0
+    walking = strides_of(motion)
+    strides, last = walking.strides, walking.strides[-1]
+    assert (walking.left_out, walking.place) == (0, PLACE)
     assert len(strides) >= 8
     assert last.duration == pytest.approx(HOW.stride_s, abs=0.01)
     assert last.cadence == pytest.approx(120.0 / HOW.stride_s, rel=0.01)
@@ -54,7 +63,7 @@ def test_a_walk_of_known_speed_and_stride(motion: Motion) -> None:
 
 
 def test_two_steps_are_a_stride(motion: Motion) -> None:
-    strides = strides_of(motion)[0]
+    strides = strides_of(motion).strides
     for one, other in pairwise(strides[3:]):
         assert one.side != other.side
         assert one.step_length + other.step_length == pytest.approx(other.length, abs=0.02)
@@ -82,7 +91,7 @@ def test_where_when_and_which_way_does_not_matter(motion: Motion, angle: float, 
         positions=motion.positions @ turn.T + np.array([east, 0.0, -east]),
         R_world_segment=turn @ motion.R_world_segment,
     )
-    first, second = strides_of(motion)[0], strides_of(moved)[0]
+    first, second = strides_of(motion).strides, strides_of(moved).strides
     assert [s.side for s in first] == [s.side for s in second]
     for one, other in zip(first, second, strict=True):
         assert other.start - delay == pytest.approx(one.start, abs=1e-6)
@@ -99,7 +108,7 @@ def test_the_mirrored_walk_has_the_other_foots_strides(motion: Motion) -> None:
         positions=(motion.positions * flip)[:, swap_joints],
         R_world_segment=(flip[:, None] * motion.R_world_segment * flip)[:, swap_segments],
     )
-    for one, other in zip(strides_of(motion)[0], strides_of(mirrored)[0], strict=True):
+    for one, other in zip(strides_of(motion).strides, strides_of(mirrored).strides, strict=True):
         assert {one.side, other.side} == {"l", "r"}
         for name in QUANTITIES:
             assert getattr(other, name) == pytest.approx(getattr(one, name), abs=1e-6)
@@ -112,11 +121,57 @@ def other_side(name: str) -> str:
 def test_strides_of_feet_that_nobody_saw_are_left_out(motion: Motion) -> None:
     unseen = motion.provenance.copy()
     unseen[:, SEGMENT_INDEX["foot_l"]] = INFERRED
-    assert strides_of(replace(motion, provenance=unseen)) == ([], len(strides_of(motion)[0]))
+    assert strides_of(replace(motion, provenance=unseen)) == Walking((), len(strides_of(motion).strides), PLACE)
+
+
+def lacking(motion: Motion, start: float, end: float) -> Motion:
+    """Return the motion without the frames of this time."""
+    return motion.frames((motion.time < start) | (motion.time > end))
+
+
+def test_strides_with_a_hole_at_a_moment_that_matters_are_left_out(motion: Motion) -> None:
+    whole = strides_of(motion).strides
+    middle = whole[4]
+    for moment in (middle.opposite_touchdown, middle.foot_off):
+        walking = strides_of(lacking(motion, moment - 0.06, moment + 0.06))
+        assert 0 < len(walking.strides) < len(whole)
+        for stride in walking.strides:
+            same = min(whole, key=lambda s: abs(s.start - stride.start) + (s.side != stride.side))
+            for name in QUANTITIES:
+                assert getattr(stride, name) == pytest.approx(
+                    getattr(same, name), abs=0.6 if name == "cadence" else 0.02
+                )
+    walking = strides_of(lacking(motion, middle.foot_off - 0.06, middle.foot_off + 0.06))
+    assert walking.left_out >= 1
+
+
+def on_a_belt(motion: Motion) -> Motion:
+    """Return a person who walks straight with the mean of the way taken out."""
+    late = motion.frames(motion.time > 4.0)
+    rate = np.polyfit(late.time, late.positions[:, 0], 1)[0] * np.array([1.0, 0.0, 1.0])
+    return replace(late, positions=late.positions - (late.time[:, None] * rate)[:, None])
+
+
+def test_on_a_treadmill_lengths_are_against_its_belt(motion: Motion) -> None:
+    belt, ground = strides_of(on_a_belt(motion)), strides_of(motion.frames(motion.time > 4.0))
+    assert belt.place == BELT
+    assert [s.side for s in belt.strides] == [s.side for s in ground.strides]
+    for one, other in zip(belt.strides, ground.strides, strict=True):
+        assert one.length == pytest.approx(other.length, abs=0.06)
+        assert one.stance == pytest.approx(other.stance, abs=0.03)
+
+
+def test_around_a_bend_the_sides_vary_about_their_own_means() -> None:
+    around = strides_of(walk(demo_person(), replace(HOW, turn_rad=3.0))).strides
+    left, right = ([100 * s.step_width for s in around if s.side == side] for side in "lr")
+    mean, sd = mean_and_sd(around, "step_width")
+    assert abs(np.mean(left) - np.mean(right)) > 5
+    assert sd < 0.5 * abs(np.mean(left) - np.mean(right))
+    assert mean == pytest.approx(mean_and_sd(strides_of(walk(demo_person(), HOW)).strides, "step_width")[0], abs=1.5)
 
 
 def test_nobody_strides_while_standing(motion: Motion) -> None:
-    assert strides_of(motion.frames(motion.time < HOW.standing_s)) == ([], 0)
+    assert strides_of(motion.frames(motion.time < HOW.standing_s)).strides == ()
 
 
 def test_a_foot_that_leaves_before_the_other_lands_runs() -> None:
@@ -124,21 +179,28 @@ def test_a_foot_that_leaves_before_the_other_lands_runs() -> None:
     behind = 0.4 * np.cos(2 * np.pi * (time - 0.3))
     assert foot_off(time, behind, 0.1, 0.9) == pytest.approx(0.3, abs=1e-6)
     assert foot_off(time, behind, 0.35, 0.8) is None
-    assert foot_off(time, np.full(101, np.nan), 0.1, 0.9) is None
-    assert foot_off(time, behind, 0.3, 0.305) is None
+    assert foot_off(time, behind, 0.295, 0.305) == pytest.approx(0.3, abs=1e-6)
+    for unknown in (foot_off(time, np.full(101, np.nan), 0.1, 0.9), foot_off(time[31:], behind[31:], 0.3, 0.9)):
+        assert unknown is not None
+        assert np.isnan(unknown)
 
 
 def test_means_and_the_table(motion: Motion) -> None:
-    strides = strides_of(motion)[0]
+    strides = strides_of(motion).strides
     mean, sd = mean_and_sd(strides, "length")
-    assert mean == pytest.approx(100 * np.mean([s.length for s in strides]))
-    assert sd == pytest.approx(100 * np.std([s.length for s in strides], ddof=1))
+    left, right = ([100 * s.length for s in strides if s.side == side] for side in "lr")
+    assert mean == pytest.approx((np.mean(left) + np.mean(right)) / 2)
+    together = np.var(left, ddof=1) * (len(left) - 1) + np.var(right, ddof=1) * (len(right) - 1)
+    assert sd == pytest.approx((together / (len(strides) - 2)) ** 0.5)
+    assert mean_and_sd(left_only := [s for s in strides if s.side == "l"], "length")[1] == pytest.approx(
+        np.std([100 * s.length for s in left_only], ddof=1)
+    )
     assert np.isnan(mean_and_sd([], "speed")).all()
     assert np.isnan(mean_and_sd(strides[:1], "speed")[1])
-    header, *rows = stride_table(strides).splitlines()
+    header, *rows = stride_table(strides_of(motion)).splitlines()
     assert len(rows) == len(strides)
     first = dict(zip(header.split(","), rows[0].split(","), strict=True))
-    assert first["side"] == strides[0].side
+    assert (first["side"], first["place"]) == (strides[0].side, PLACE)
     assert float(first["foot_off_s"]) == pytest.approx(strides[0].foot_off, abs=1e-4)
     assert float(first["speed_m_per_s"]) == pytest.approx(strides[0].speed, abs=1e-4)
 

@@ -9,7 +9,7 @@ from report_examples import striding
 
 from kinefuse.conventions import COORDINATE_INDEX, INFERRED, SEGMENT_INDEX
 from kinefuse.metrics.strides import strides_of
-from kinefuse.report.walking import SHOWN, walking_data, walking_section
+from kinefuse.report.walking import SHOWN, walking_parts
 
 KNEE = COORDINATE_INDEX["knee_angle_r"]
 walk = cache(striding)
@@ -19,14 +19,14 @@ def knees(bent_deg: float = 0.0) -> dict[str, dict]:
     """Return the curves of both knees by side, the right one bent by so much more."""
     angles = walk().angles.copy()
     angles[:, KNEE] += np.deg2rad(bent_deg)
-    plots = walking_data(replace(walk(), angles=angles))["plots"]
+    plots = walking_parts(replace(walk(), angles=angles))[1]["plots"]
     return {curve["side"]: curve for curve in next(p for p in plots if p["key"] == "knee_angle")["curves"]}
 
 
 def test_the_curves_are_those_of_the_walk() -> None:
-    assert tuple(plot["key"] for plot in walking_data(walk())["plots"]) == SHOWN
+    assert tuple(plot["key"] for plot in walking_parts(walk())[1]["plots"]) == SHOWN
     right, motion = knees()["r"], walk()
-    starts = [stride.start for stride in strides_of(motion)[0] if stride.side == "r"]
+    starts = [stride.start for stride in strides_of(motion).strides if stride.side == "r"]
     expected = np.rad2deg(np.interp(starts, motion.time, motion.angles[:, KNEE])).mean()
     assert right["mean"][0] == pytest.approx(expected, abs=0.1)
     assert len(right["mean"]) == len(right["sd"]) == 101
@@ -37,29 +37,44 @@ def test_sides_that_differ_are_told_apart() -> None:
     plain, bent = knees(), knees(5.0)
     assert np.array(bent["r"]["mean"]) - plain["r"]["mean"] == pytest.approx(5.0, abs=0.02)
     assert bent["l"] == plain["l"]
-    assert "+0.01" not in walking_section(walk())
+    assert "+0.01" not in walking_parts(walk())[0]
 
 
 def test_few_strides_and_those_left_out_are_told() -> None:
     motion = walk()
-    assert "Fewer than 3 strides" not in walking_section(motion)
-    strides = strides_of(motion)[0]
+    assert "Fewer than 3 strides" not in walking_parts(motion)[0]
+    strides = strides_of(motion).strides
     few = motion.frames(motion.time <= strides[2].end + 0.1)
-    assert "Fewer than 3 strides" in walking_section(few)
+    assert "Fewer than 3 strides" in walking_parts(few)[0]
     provenance = motion.provenance.copy()
     provenance[motion.time < strides[0].start + 0.7 * strides[0].duration, SEGMENT_INDEX["foot_r"]] = INFERRED
-    assert "Left out: 1 stride in which a foot was mostly inferred." in walking_section(
-        replace(motion, provenance=provenance)
-    )
+    some, none = replace(motion, provenance=provenance), replace(motion, provenance=np.full_like(provenance, INFERRED))
+    assert "Left out: 1 stride in which a foot was mostly inferred" in walking_parts(some)[0]
+    html, data = walking_parts(none)
+    assert f"Left out: {len(strides)} strides" in html
+    assert data == {"plots": []}
+
+
+def test_angles_that_were_inferred_are_not_drawn() -> None:
+    provenance = walk().provenance.copy()
+    provenance[:, [SEGMENT_INDEX["thigh_l"], SEGMENT_INDEX["thorax"]]] = INFERRED
+    strides = strides_of(walk()).of("r")
+    provenance[walk().time < strides[-1].start, SEGMENT_INDEX["foot_r"]] = INFERRED
+    html, data = walking_parts(replace(walk(), provenance=provenance))
+    curves = {plot["key"]: {curve["side"]: curve for curve in plot["curves"]} for plot in data["plots"]}
+    assert set(curves["hip_flexion"]) == {"r"}
+    assert "lumbar_rotation" not in curves
+    assert 'data-cycle="lumbar_rotation"' not in html
+    assert curves["ankle_angle"]["r"]["strides"] == 1
+    assert curves["ankle_angle"]["r"]["sd"] == []
 
 
 def test_there_is_nothing_where_nobody_walks() -> None:
     still = walk().frames(walk().time < 1.0)
-    assert walking_section(still) == ""
-    assert walking_data(still) == {"plots": []}
+    assert walking_parts(still) == ("", {"plots": []})
 
 
 def test_that_no_place_was_measured_is_told() -> None:
     placeless = replace(walk(), positions=walk().positions - walk().positions[:, :1])
-    assert "No place was measured" in walking_section(placeless)
-    assert "No place was measured" not in walking_section(walk())
+    assert "No place was measured" in walking_parts(placeless)[0]
+    assert "No place was measured" not in walking_parts(walk())[0]

@@ -22,7 +22,7 @@ from kinefuse.body.sensor_terms import WornSensors, constants_jacobian, orientat
 YAWS, REFINEMENTS = 25, 4
 """Headings that are tried, first 15° apart, then ever closer; for each the best mounting is known in closed form."""
 LEAST_INFORMATION = 1e-3
-"""1/rad², or as much of the body's unknowns: what is less known than this is not known at all."""
+"""1/rad², or as much of the body's unknowns, of everything at least, so that nothing is entirely unknown."""
 
 
 @dataclass(frozen=True)
@@ -177,8 +177,9 @@ def _covariance(normal: Normal, shared: Shared) -> torch.Tensor:
     factor = torch.linalg.cholesky(damped(normal.H, 1e-9))
     half = torch.linalg.solve_triangular(factor, shared.B, upper=False).flatten(0, 1)
     reduced = shared.C - half.T @ half
-    strength, direction = torch.linalg.eigh(reduced)
-    return (direction / strength.clamp(min=LEAST_INFORMATION)) @ direction.T
+    reduced.diagonal().add_(LEAST_INFORMATION)
+    inverse = torch.linalg.inv(reduced)
+    return 0.5 * (inverse + inverse.T)
 
 
 def _cost(
@@ -270,9 +271,19 @@ def felt_by_poses(R_world_segment: torch.Tensor, worn: WornSensors, config: FitC
     """
     if worn.covariance is None:
         return None
-    crossed = _crossed(worn, *_derivatives(R_world_segment, worn, config)[1:])
-    strength, direction = torch.linalg.eigh(worn.covariance)
+    near, covariance = _of_knots_near(worn, worn.covariance)
+    crossed = _crossed(near, *_derivatives(R_world_segment, near, config)[1:])
+    strength, direction = torch.linalg.eigh(covariance)
     return crossed @ (direction * strength.clamp(min=0).sqrt())
+
+
+def _of_knots_near(worn: WornSensors, covariance: torch.Tensor) -> tuple[WornSensors, torch.Tensor]:
+    """Return sensors with only those knots that some frame has a share of, and the covariance without the others."""
+    count, knots = worn.heading.shape
+    near = (worn.blend != 0).any(dim=0)
+    of_headings = 3 * count + torch.arange(count * knots).reshape(count, knots)[:, near].flatten()
+    index = torch.cat([torch.arange(3 * count), of_headings])
+    return replace(worn, heading=worn.heading[:, near], blend=worn.blend[:, near]), covariance[index][:, index]
 
 
 def _n_constants(worn: WornSensors) -> int:

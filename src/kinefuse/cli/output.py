@@ -8,6 +8,8 @@ from kinefuse.recordings import Finding
 
 LEVELS: Final = ("error", "warning", "info")
 GROUP_NAMES: Final = {"lower": "lower body", "upper": "upper body", "all": "whole body"}
+AGAINST: Final = {"measured": "", "treadmill": " against a belt", "legs": ", by the length of the legs"}
+"""What lengths of strides are against, where that is not a measured place."""
 _STYLES: Final = {"error": "bold red", "warning": "yellow", "info": "dim"}
 
 
@@ -67,6 +69,7 @@ def result_lines(quality: Mapping[str, Any]) -> list[str]:
         lines.append(
             f"walking: {walking['strides']} strides, {walking['speed_m_per_s']:.2f} m/s, "
             f"{walking['cadence_steps_per_min']:.0f} steps a minute, strides of {walking['stride_length_m']:.2f} m"
+            + AGAINST[walking["place"]]
         )
     return lines + truth_lines(quality.get("truth") or {})
 

@@ -367,6 +367,6 @@ def _write(
         motion, told, recording=seen, body=body, truth=truth if compared else None, align_heading=no_place
     )
     refined = prepared.recording.cameras if "refinement" in prepared.measured else ()
-    strides = strides_of(motion)[0]
-    table = stride_table(strides) if strides else None
+    walking = strides_of(motion)
+    table = stride_table(walking) if walking.strides else None
     write_result(out, motion, quality, overwrite=overwrite, report=page, cameras=refined, strides=table)

@@ -98,15 +98,14 @@ def motion_numbers(motion: Motion) -> dict[str, Any]:
 
 
 def walking_numbers(motion: Motion) -> dict[str, Any]:
-    """Return how many strides of walking were found, and the means over them; the number alone if there is none."""
-    strides, _ = strides_of(motion)
-    if not strides:
-        return {"strides": 0}
+    """Return how many strides were found and left out, what lengths are against, and means over them if any."""
+    walking = strides_of(motion)
+    found: dict[str, Any] = {"strides": len(walking.strides), "left_out": walking.left_out, "place": walking.place}
+    if not walking.strides:
+        return found
     names = {"speed": "speed_m_per_s", "cadence": "cadence_steps_per_min", "length": "stride_length_m"}
-    return {
-        "strides": len(strides),
-        **{told: mean_and_sd(strides, key)[0] / QUANTITIES[key].scale for key, told in names.items()},
-    }
+    means = {told: mean_and_sd(walking.strides, key)[0] / QUANTITIES[key].scale for key, told in names.items()}
+    return {**found, **means}
 
 
 def fit_numbers(motion: Motion, centers: JointCenters, body: BodyModel | None) -> dict[str, Any]:

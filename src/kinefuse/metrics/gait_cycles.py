@@ -25,8 +25,8 @@ POINTS: Final = 101
 """Samples of a curve over the cycle, 0 to 100 %."""
 
 SHORTEST_S: Final = 0.7
-LONGEST_S: Final = 2.0
-"""Seconds that a stride of walking takes."""
+LONGEST_S: Final = 3.0
+"""Seconds that a stride of walking takes; after a stroke two and more."""
 
 LEAST_ADVANCE_M: Final = 0.3
 """The body moves forward by at least this in a stride."""
@@ -186,14 +186,20 @@ def _half_way(start: float, end: float, others: np.ndarray) -> float | None:
 
 def _advance(time: np.ndarray, root: np.ndarray, forward: np.ndarray, start: float, end: float) -> float:
     """How far the root moves the way the pelvis faces on average, metres; NaN if it is unknown or moves elsewhere."""
-    inside = (time >= start) & (time <= end)
+    inside, around = stretch(time, start, end), stretch(time, start, end, beyond=3)
     if not np.isfinite(root[inside]).all() or not np.isfinite(forward[inside]).all():
         return float("nan")
-    ends = interpolate_values(time, root, np.array([start, end]))
+    ends = interpolate_values(time[around], root[around], np.array([start, end]))
     way = (ends[1] - ends[0]) * np.array([1.0, 0.0, 1.0])
     mean = forward[inside].mean(axis=0)
     advance = float(way @ mean / np.linalg.norm(mean))
     return advance if advance >= STRAIGHT * np.linalg.norm(way) else float("nan")
+
+
+def stretch(time: np.ndarray, start: float, end: float, beyond: int = 0) -> slice:
+    """Return where times (T,) lie from start to end, and so many samples more on either side."""
+    first, last = np.searchsorted(time, start), np.searchsorted(time, end, side="right")
+    return slice(max(int(first) - beyond, 0), min(int(last) + beyond, len(time)))
 
 
 def over_cycles(time: np.ndarray, angles: np.ndarray, cycles: Sequence[Cycle], name: str) -> np.ndarray:

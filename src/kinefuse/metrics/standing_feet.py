@@ -4,6 +4,8 @@ What inertial sensors tell alone has its root at the origin. Of the feet's point
 goes backwards fastest against the pelvis: while somebody walks forward, a swinging foot goes forward, and the points of
 a standing foot go backwards alike, or slower where they are rolling off. On motion capture whose place was taken away,
 strides are 3 cm (2 %) too short, and touchdowns and foot offs some milliseconds off.
+
+Somebody who marches on the spot lifts feet backwards, too; but then the lower foot is at rest.
 """
 
 from dataclasses import replace
@@ -12,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from kinefuse.conventions import JOINT_INDEX, SEGMENT_INDEX
-from kinefuse.metrics.gait_cycles import SIDES, forward_of, heels_of
+from kinefuse.metrics.gait_cycles import SIDES, Cycle, forward_of, heels_of, stretch
 from kinefuse.motion import Motion
 
 NEAR_GROUND_M: Final = 0.08
@@ -23,6 +25,10 @@ TOE_TIP_M: Final = (0.06, 0.0, 0.0)
 
 SMOOTHED_S: Final = 0.04
 """Standard deviation of the Gaussian window over the velocity, against steps from one point to another."""
+
+
+LEAST_SHARE: Final = 0.5
+"""Of the body's speed over a stride, that its lowest foot goes backwards with."""
 
 
 def place_is_known(motion: Motion) -> bool:
@@ -47,6 +53,20 @@ def carried_by_feet(motion: Motion) -> Motion:
     positions = motion.positions.copy()
     positions[known] += way[:, None]
     return replace(motion, positions=positions)
+
+
+def walks_on_lowest_foot(motion: Motion, cycle: Cycle) -> bool:
+    """Return whether the lowest point of the feet mostly goes backwards as fast as the body advances, or half as fast.
+
+    In walks of motion capture it is 0.9 to 1.1 times as fast, in marching on the spot it stands.
+    """
+    around = stretch(motion.time, cycle.start, cycle.end)
+    time, R = motion.time[around], motion.R_world_segment[around]
+    points = _foot_points(motion.positions[around] - motion.positions[around, :1], R)
+    forward = forward_of(R[:, SEGMENT_INDEX["pelvis"]])
+    backwards = -np.einsum("tni,ti->tn", np.gradient(points, time, axis=0), forward)
+    lowest = backwards[np.arange(len(time)), points[..., 1].argmin(axis=1)]
+    return bool(np.median(lowest) >= LEAST_SHARE * cycle.advance / (cycle.end - cycle.start))
 
 
 def _foot_points(relative: np.ndarray, R_world_segment: np.ndarray) -> np.ndarray:

@@ -11,13 +11,19 @@ from typing import Final
 import numpy as np
 
 from kinefuse.conventions import INFERRED, JOINT_INDEX, SEGMENT_INDEX
-from kinefuse.metrics.angles import interpolate_values
-from kinefuse.metrics.gait_cycles import SIDES, Cycle, forward_of, heels_of, walking_cycles
-from kinefuse.metrics.standing_feet import carried_by_feet, place_is_known
+from kinefuse.metrics.angles import LONGEST_STEP, interpolate_values
+from kinefuse.metrics.gait_cycles import SIDES, Cycle, forward_of, heels_of, stretch, walking_cycles
+from kinefuse.metrics.standing_feet import carried_by_feet, place_is_known, walks_on_lowest_foot
 from kinefuse.motion import Motion
 
 MOSTLY: Final = 0.5
 """Share of a stride's frames in which feet may be inferred."""
+
+PLACE: Final = "measured"
+BELT: Final = "treadmill"
+LEGS: Final = "legs"
+"""What lengths are against: a measured place; the belt under somebody who stays in place; where no place is known, what
+the legs of the body reach."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,33 +81,58 @@ class Stride:
         return (self.opposite_off - self.start + self.foot_off - self.opposite_touchdown) / self.duration
 
 
-def strides_of(motion: Motion) -> tuple[list[Stride], int]:
-    """Return the strides of walking in order of time, and how many are left out since a foot was mostly inferred.
+@dataclass(frozen=True)
+class Walking:
+    """The strides of a motion in order of time, how many more feet were not known well enough for, and against what."""
 
-    A stride without a time on both feet is one of running. There is none where nobody walks. Of a motion without a
-    place, as inertial sensors alone tell it, lengths and speed are those of the body's legs (`carried_by_feet`).
+    strides: tuple[Stride, ...]
+    left_out: int
+    place: str
+
+    def of(self, side: str) -> list[Stride]:
+        """Return the strides of the left, ``"l"``, or the right foot."""
+        return [stride for stride in self.strides if stride.side == side]
+
+
+def strides_of(motion: Motion) -> Walking:
+    """Return the strides of walking; none where nobody walks.
+
+    A stride without a time on both feet is one of running, and is none. Left out is one in which a foot is inferred in
+    most frames or unknown at a moment that matters. Of a motion without a place, as inertial sensors alone tell it, and
+    of somebody who stays in place while the feet go backwards, the body is moved over the standing foot.
     """
-    motion = motion if place_is_known(motion) else carried_by_feet(motion)
-    cycles = walking_cycles(motion)
-    known = [cycle for cycle in cycles if _is_known(motion, cycle)]
-    if not known:
-        return [], len(cycles)
-    columns = {bone: [JOINT_INDEX[f"{bone}_{side}"] for side in SIDES] for bone in ("ankle", "mtp")}
-    heels = heels_of(motion.positions[:, columns["ankle"]], motion.R_world_segment).reshape(len(motion.time), 6)
+    place = PLACE if place_is_known(motion) else LEGS
+    cycles = walking_cycles(motion) if place == PLACE else []
+    if not cycles:
+        motion = carried_by_feet(motion)
+        cycles = [cycle for cycle in walking_cycles(motion) if walks_on_lowest_foot(motion, cycle)]
+        place = BELT if cycles and place == PLACE else place
+    if not cycles:
+        return Walking((), 0, place)
+    columns = {name: [JOINT_INDEX[f"{name}_{side}"] for side in SIDES] for name in ("ankle", "mtp")}
+    ankles, balls = (motion.positions[:, of_both] for of_both in columns.values())
+    heels = heels_of(ankles, motion.R_world_segment).reshape(len(motion.time), 6)
     forward = forward_of(motion.R_world_segment[:, SEGMENT_INDEX["pelvis"]])
-    behind = np.einsum("tsi,ti->ts", motion.positions[:, :1] - motion.positions[:, columns["mtp"]], forward)
-    found = (_stride(motion.time, heels, behind, cycle) for cycle in known)
-    return [stride for stride in found if stride is not None], len(cycles) - len(known)
+    behind = np.einsum("tsi,ti->ts", motion.positions[:, :1] - balls, forward)
+    known = [cycle for cycle in cycles if _is_known(motion, cycle)]
+    found = [stride for stride in (_stride(motion.time, heels, behind, cycle) for cycle in known) if stride is not None]
+    whole = tuple(stride for stride in found if np.isfinite([getattr(stride, name) for name in COLUMNS.values()]).all())
+    return Walking(whole, len(cycles) - len(known) + len(found) - len(whole), place)
 
 
 def _is_known(motion: Motion, cycle: Cycle) -> bool:
-    inside = (motion.time >= cycle.start) & (motion.time <= cycle.end)
-    feet = motion.provenance[inside][:, [SEGMENT_INDEX[f"foot_{side}"] for side in SIDES]]
-    return bool((feet == INFERRED).mean(axis=0).max() <= MOSTLY)
+    feet = motion.provenance[stretch(motion.time, cycle.start, cycle.end)]
+    inferred = feet[:, [SEGMENT_INDEX[f"foot_{side}"] for side in SIDES]] == INFERRED
+    return bool(inferred.mean(axis=0).max() <= MOSTLY)
 
 
 def _stride(time: np.ndarray, heels: np.ndarray, behind: np.ndarray, cycle: Cycle) -> Stride | None:
-    """Read a stride off heels (T, 6), left and right, and balls of feet behind the pelvis (T, 2), metres."""
+    """Read a stride off heels (T, 6), left and right, and balls of feet behind the pelvis (T, 2), metres.
+
+    None if it is one of running; NaN in it for what is not known.
+    """
+    near = stretch(time, cycle.start, cycle.end, beyond=3)
+    time, heels, behind = time[near], heels[near], behind[near]
     own = SIDES.index(cycle.side)
     opposite_off = foot_off(time, behind[:, 1 - own], cycle.start, cycle.opposite)
     own_off = foot_off(time, behind[:, own], cycle.opposite, cycle.end)
@@ -127,7 +158,7 @@ def _stride(time: np.ndarray, heels: np.ndarray, behind: np.ndarray, cycle: Cycl
 
 
 def foot_off(time: np.ndarray, behind: np.ndarray, start: float, end: float) -> float | None:
-    """Return when a foot leaves the ground, seconds; None if it does not do so in this time.
+    """Return when a foot leaves the ground, seconds; NaN if that is not known, None if it does not do so in this time.
 
     Parameters
     ----------
@@ -135,17 +166,20 @@ def foot_off(time: np.ndarray, behind: np.ndarray, start: float, end: float) -> 
     behind : (T,) metres, of the ball of the foot behind the pelvis; NaN where unknown
     start, end : the other foot's touchdown, and this one's next
     """
-    inside = np.flatnonzero((time >= start) & (time <= end))
-    values = behind[inside]
-    if len(inside) < 3 or not np.isfinite(values).all():
+    inside = stretch(time, start, end)
+    if inside.start == inside.stop or not np.isfinite(behind[inside]).all():
+        return float("nan")
+    top = inside.start + int(behind[inside].argmax())
+    if not 0 < top < len(time) - 1 or not np.isfinite(behind[top - 1 : top + 2]).all():
+        return float("nan")
+    before, highest, after = behind[top - 1 : top + 2]
+    if max(before, after) > highest:
         return None
-    top = int(values.argmax())
-    if top in (0, len(values) - 1):
-        return None
-    before, highest, after = values[top - 1 : top + 2]
+    if max(time[top] - time[top - 1], time[top + 1] - time[top]) > LONGEST_STEP * np.median(np.diff(time)):
+        return float("nan")
     bend = before - 2 * highest + after
     shift = 0.5 * (before - after) / bend if bend < 0 else 0.0
-    return float(time[inside[top]] + shift * (time[inside[top] + 1] - time[inside[top]]))
+    return float(time[top] + shift * (time[top + 1] - time[top]))
 
 
 @dataclass(frozen=True)
@@ -174,10 +208,17 @@ QUANTITIES: Final = {
 
 
 def mean_and_sd(strides: Sequence[Stride], quantity: str) -> tuple[float, float]:
-    """Return mean and standard deviation over strides of one of `QUANTITIES`, in its unit; NaN for too few strides."""
-    values = QUANTITIES[quantity].scale * np.array([getattr(stride, quantity) for stride in strides])
-    mean = float(values.mean()) if len(values) else float("nan")
-    return mean, float(values.std(ddof=1)) if len(values) > 1 else float("nan")
+    """Return mean and standard deviation over strides of one of `QUANTITIES`, in its unit; NaN for too few strides.
+
+    Both feet count alike, and each foot's strides vary about its own mean: around a bend one foot's steps are wider.
+    """
+    scale = QUANTITIES[quantity].scale
+    sides = [np.array([getattr(s, quantity) for s in strides if s.side == side]) for side in SIDES]
+    sides = [scale * values for values in sides if len(values)]
+    mean = float(np.mean([values.mean() for values in sides])) if sides else float("nan")
+    freedom = sum(len(values) - 1 for values in sides)
+    squares = sum(float(((values - values.mean()) ** 2).sum()) for values in sides)
+    return mean, (squares / freedom) ** 0.5 if freedom else float("nan")
 
 
 COLUMNS: Final = {
@@ -199,7 +240,10 @@ COLUMNS: Final = {
 """Of the table: what each is called there, with its unit, and the attribute of `Stride`."""
 
 
-def stride_table(strides: Sequence[Stride]) -> str:
-    """Return the strides as comma-separated text, a row each: ``side`` (l or r), then `COLUMNS`."""
-    rows = [",".join([s.side, *(f"{getattr(s, name):.4f}" for name in COLUMNS.values())]) for s in strides]
-    return "\n".join([",".join(("side", *COLUMNS)), *rows]) + "\n"
+def stride_table(walking: Walking) -> str:
+    """Return the strides as comma-separated text, a row each: ``side`` (l or r), `COLUMNS`, and ``place``."""
+    rows = [
+        ",".join([s.side, *(f"{getattr(s, name):.4f}" for name in COLUMNS.values()), walking.place])
+        for s in walking.strides
+    ]
+    return "\n".join([",".join(("side", *COLUMNS, "place")), *rows]) + "\n"

@@ -16,7 +16,7 @@ from kinefuse.report.overlay import overlay_section
 from kinefuse.report.replay import replay_data, replay_section
 from kinefuse.report.sections import header, made_section, recorded_section
 from kinefuse.report.tables import comparison_section, ranges_section
-from kinefuse.report.walking import walking_data, walking_section
+from kinefuse.report.walking import walking_parts
 
 POLICY: Final = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:; "
@@ -80,11 +80,12 @@ def render_report(
     align_heading: bool = False,
 ) -> str:
     """Return the page that `write_report` writes; the parameters are the same."""
+    walking, cycles = walking_parts(motion)
     sections = {
         "recorded": recorded_section(motion, quality, recording, body),
         "replay": replay_section(motion, recording, body),
         "angles": curves_section(motion, truth),
-        "walking": walking_section(motion),
+        "walking": walking,
         "overlay": overlay_section(motion, recording, body),
         "ranges": ranges_section(motion),
         "comparison": _comparison(motion, truth, align_heading) if truth is not None else "",
@@ -95,7 +96,7 @@ def render_report(
     data = {
         "replay": replay_data(motion, recording, body),
         "curves": curve_data(motion, truth),
-        "walking": walking_data(motion),
+        "walking": cycles,
     }
     subject = recording.subject.id if recording is not None and recording.subject.id else "movement report"
     return _document(subject, content, data)

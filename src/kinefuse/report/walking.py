@@ -1,13 +1,24 @@
 """The report's page of a gait laboratory: what strides are like, and the joints over the gait cycle, left and right."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 
+from kinefuse.conventions import INFERRED
 from kinefuse.metrics.angles import interpolate_angles
-from kinefuse.metrics.gait_cycles import POINTS
-from kinefuse.metrics.standing_feet import place_is_known
-from kinefuse.metrics.strides import QUANTITIES, Stride, mean_and_sd, strides_of
+from kinefuse.metrics.gait_cycles import POINTS, stretch
+from kinefuse.metrics.strides import (
+    BELT,
+    LEGS,
+    MOSTLY,
+    PLACE,
+    QUANTITIES,
+    Stride,
+    Walking,
+    mean_and_sd,
+    strides_of,
+)
 from kinefuse.motion import Motion
 from kinefuse.report.markup import UNKNOWN, counted, number, section, table, text
 from kinefuse.report.wording import GROUPS, Movement, near_singular, plain_angles
@@ -21,33 +32,57 @@ SHOWN: Final = (
 FEW: Final = 3
 """Below so many strides of a foot, its curves and means are those of chance."""
 
+AGAINST: Final = {
+    PLACE: "",
+    BELT: "The body stays in place while the feet go backwards, as on a treadmill: lengths and speed are against its "
+    "belt.",
+    LEGS: "No place was measured: lengths and speed follow from how legs of average build, of the height in trial.toml "
+    "if there is one, move over the standing foot, on the ground or on a treadmill.",
+}
+"""A sentence about what lengths are against."""
 
-def walking_section(motion: Motion) -> str:
-    """Return the section about walking; empty where nobody walks."""
-    strides, left_out = strides_of(motion)
-    if not strides:
-        return ""
-    count = {side: sum(stride.side == side for stride in strides) for side in "lr"}
-    lead = (
-        f"<p>{counted(count['l'], 'stride')} of the left foot and {count['r']} of the right, each from one touchdown "
-        "of the foot to its next, found from how feet move against the pelvis. Means and standard deviations are over "
-        "strides.</p>"
+
+def walking_parts(motion: Motion) -> tuple[str, dict[str, Any]]:
+    """Return the section about walking, empty where nobody walks, and what the page's script draws for it.
+
+    Returns
+    -------
+    HTML, and ``plots``: each with its ``key`` and ``curves``, which hold ``side``, ``mean`` and ``sd`` (101,) in
+    degrees (``sd`` empty for a single stride), how many strides they are of, and ``off``, the percentage of the cycle
+    at which the foot leaves the ground.
+    """
+    walking = strides_of(motion)
+    if not walking.strides and not walking.left_out:
+        return "", {"plots": []}
+    notes = "".join(f'<p class="note">{text(note)}</p>' for note in _notes(walking))
+    if not walking.strides:
+        return section("walking", "Walking", notes), {"plots": []}
+    plots = _plots(motion, walking)
+    told = _lead(walking) + notes + _figures(walking.strides) + _sides(walking)
+    return section("walking", "Walking", told + _frames(plots, walking)), {"plots": plots}
+
+
+def _lead(walking: Walking) -> str:
+    return (
+        f"<p>{counted(len(walking.of('l')), 'stride')} of the left foot and {len(walking.of('r'))} of the right, each "
+        "from one touchdown of the foot to its next, found from how feet move against the pelvis. Means and standard "
+        "deviations are over strides.</p>"
     )
-    notes = []
-    if min(count.values()) < FEW:
+
+
+def _notes(walking: Walking) -> list[str]:
+    notes = [AGAINST[walking.place]] if AGAINST[walking.place] and walking.strides else []
+    if walking.strides and min(len(walking.of(side)) for side in "lr") < FEW:
         notes.append(f"Fewer than {FEW} strides of a foot: do not take its means for how this person walks.")
-    if not place_is_known(motion):
+    if walking.left_out:
         notes.append(
-            "No place was measured: lengths and speed follow from how legs of average build, of the height in "
-            "trial.toml if there is one, move over the standing foot."
+            f"Left out: {counted(walking.left_out, 'stride')} in which a foot was mostly inferred, or unknown at a "
+            "moment that matters."
         )
-    if left_out:
-        notes.append(f"Left out: {counted(left_out, 'stride')} in which a foot was mostly inferred.")
-    told = "".join(f'<p class="note">{text(note)}</p>' for note in notes)
-    return section("walking", "Walking", lead + told + _figures(strides) + _sides(strides) + _plots(motion))
+    return notes
 
 
-def _figures(strides: list[Stride]) -> str:
+def _figures(strides: Sequence[Stride]) -> str:
     """Return what both sides have in common, in large type."""
     boxes = []
     for key, quantity in QUANTITIES.items():
@@ -60,12 +95,12 @@ def _figures(strides: list[Stride]) -> str:
     return f'<div class="figures">{"".join(boxes)}</div>'
 
 
-def _sides(strides: list[Stride]) -> str:
+def _sides(walking: Walking) -> str:
     rows = []
     for key, quantity in QUANTITIES.items():
         if not quantity.sided:
             continue
-        left, right = (mean_and_sd([s for s in strides if s.side == side], key) for side in "lr")
+        left, right = (mean_and_sd(walking.of(side), key) for side in "lr")
         cells = [_mean(*left, quantity.digits), _mean(*right, quantity.digits)]
         title = f'{quantity.title} <span class="between">{text(quantity.unit)}</span>'
         rows.append([title, *cells, _asymmetry(left[0], right[0], quantity.digits)])
@@ -89,62 +124,57 @@ def _asymmetry(left: float, right: float, digits: int) -> str:
     return f'{sign}{shown} <span class="between">{number(share, 0, " %")}</span>'
 
 
-def _movements(motion: Motion) -> list[Movement]:
-    angles = plain_angles(motion)
-    every = {movement.key: movement for _, movements in GROUPS for movement in movements}
-    return [every[key] for key in SHOWN if any(np.isfinite(angles[name]).any() for _, name in every[key].names())]
+def _plots(motion: Motion, walking: Walking) -> list[dict[str, Any]]:
+    """Return the curves of each movement that some stride tells from its beginning to its end."""
+    movements = {movement.key: movement for _, of_joint in GROUPS for movement in of_joint}
+    angles, plots = plain_angles(motion), []
+    for key in SHOWN:
+        curves = [curve for side in "lr" if (curve := _curve(motion, angles, movements[key], walking.of(side), side))]
+        if curves:
+            plots.append({"key": key, "curves": curves})
+    return plots
 
 
-def _plots(motion: Motion) -> str:
+def _curve(
+    motion: Motion, angles: dict[str, np.ndarray], movement: Movement, strides: Sequence[Stride], side: str
+) -> dict[str, Any]:
+    """Return mean and standard deviation of an angle over one foot's strides; empty if none tells it throughout."""
+    of = side if movement.sided else "c"
+    name = dict(movement.names())[of]
+    inferred = movement.provenance(motion, of) == INFERRED
+    told = [s for s in strides if inferred[stretch(motion.time, s.start, s.end)].mean() <= MOSTLY]
+    angle = np.deg2rad(np.where(near_singular(motion, name), np.nan, angles[name]))
+    at = np.array([np.linspace(stride.start, stride.end, POINTS) for stride in told]).reshape(-1)
+    rows = interpolate_angles(motion.time, angle[:, None], at)[:, 0].reshape(-1, POINTS)
+    rows = np.rad2deg(np.unwrap(rows[np.isfinite(rows).all(axis=1)], axis=1))
+    if not len(rows):
+        return {}
+    sd = np.round(rows.std(axis=0, ddof=1), 2).tolist() if len(rows) > 1 else []
+    off = mean_and_sd(strides, "stance")[0]
+    return {"side": side, "mean": np.round(rows.mean(axis=0), 2).tolist(), "sd": sd, "strides": len(rows), "off": off}
+
+
+def _frames(plots: Sequence[dict[str, Any]], walking: Walking) -> str:
     legend = (
         '<h3>Over the gait cycle</h3><p class="legend"><span class="key"><i class="line l"></i>left</span>'
         '<span class="key"><i class="line r"></i>right</span><span class="key"><i class="band"></i>± 1 standard '
         "deviation over strides</span><span>Upright lines: the foot leaves the ground.</span></p>"
     )
-    frames = "".join(_frame(movement) for movement in _movements(motion))
-    return f'{legend}<div class="plots">{frames}</div>'
+    return f'{legend}<div class="plots">{"".join(_frame(plot, walking) for plot in plots)}</div>' if plots else ""
 
 
-def _frame(movement: Movement) -> str:
+def _frame(plot: dict[str, Any], walking: Walking) -> str:
+    movement = next(movement for _, movements in GROUPS for movement in movements if movement.key == plot["key"])
     signs = f"<b>+</b> {text(movement.positive)} &nbsp; <b>−</b> {text(movement.negative)}"
+    count = {"l": 0, "r": 0} | {curve["side"]: curve["strides"] for curve in plot["curves"]}
+    doubt = ""
+    if any(count[side] < len(walking.of(side)) for side in "lr"):
+        doubt = (
+            f'<p class="doubt">Of {counted(count["l"], "stride")} of the left foot and {count["r"]} of the right; in '
+            "the others it was inferred or unknown.</p>"
+        )
     return (
         f'<figure class="plot cycle" data-cycle="{text(movement.key)}"><figcaption><strong>{text(movement.title)}'
         f'</strong><span class="signs">{signs}</span></figcaption><div class="canvas" role="img" '
-        f'aria-label="{text(movement.title)} in degrees over the gait cycle"></div></figure>'
+        f'aria-label="{text(movement.title)} in degrees over the gait cycle"></div>{doubt}</figure>'
     )
-
-
-def walking_data(motion: Motion) -> dict[str, Any]:
-    """Return what the page's script draws: mean and spread of angles over the cycle, and when the foot leaves.
-
-    Returns
-    -------
-    ``plots``: each with its ``key`` and ``curves``, which hold ``side``, ``mean`` and ``sd`` (101,) in degrees, and
-    ``off``, the share of the cycle at which the foot leaves the ground.
-    """
-    strides = strides_of(motion)[0]
-    if not strides:
-        return {"plots": []}
-    plots, angles = [], plain_angles(motion)
-    for movement in _movements(motion):
-        curves = []
-        for side in "lr":
-            own = [stride for stride in strides if stride.side == side]
-            name = f"{movement.key}_{side}" if movement.sided else movement.key
-            curve = _curve(motion.time, np.where(near_singular(motion, name), np.nan, angles[name]), own)
-            if curve:
-                off = round(100 * mean_and_sd(own, "stance")[0] / QUANTITIES["stance"].scale, 1)
-                curves.append({"side": side, "off": off, **curve})
-        plots.append({"key": movement.key, "curves": curves})
-    return {"plots": plots}
-
-
-def _curve(time: np.ndarray, angle: np.ndarray, strides: list[Stride]) -> dict[str, list[float]]:
-    """Return mean and standard deviation over strides of an angle (T,), degrees; empty if none tells it throughout."""
-    at = np.array([np.linspace(stride.start, stride.end, POINTS) for stride in strides]).reshape(-1)
-    rows = interpolate_angles(time, np.deg2rad(angle)[:, None], at)[:, 0].reshape(-1, POINTS)
-    rows = np.rad2deg(np.unwrap(rows[np.isfinite(rows).all(axis=1)], axis=1))
-    if not len(rows):
-        return {}
-    sd = rows.std(axis=0, ddof=1) if len(rows) > 1 else np.zeros(POINTS)
-    return {"mean": np.round(rows.mean(axis=0), 2).tolist(), "sd": np.round(sd, 2).tolist()}

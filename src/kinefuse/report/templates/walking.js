@@ -7,7 +7,7 @@
   const plots = new Map(kinefuse.data.walking.plots.map((plot) => [plot.key, plot]));
 
   const tracesOf = (plot) => [
-    ...plot.curves.map(({ side, mean, sd }) => ({
+    ...plot.curves.filter(({ sd }) => sd.length).map(({ side, mean, sd }) => ({
       x: [...percent, ...percent.slice().reverse()],
       y: [...mean.map((v, i) => v + sd[i]), ...mean.map((v, i) => v - sd[i]).reverse()],
       mode: "lines", line: { width: 0 }, fill: "toself", fillcolor: BANDS[side], hoverinfo: "skip",
@@ -19,7 +19,7 @@
   ];
 
   const layoutOf = (plot, width, height) => {
-    const values = plot.curves.flatMap(({ mean, sd }) => mean.flatMap((v, i) => [v - sd[i], v + sd[i]]));
+    const values = plot.curves.flatMap(({ mean, sd }) => mean.flatMap((v, i) => [v - (sd[i] ?? 0), v + (sd[i] ?? 0)]));
     const low = Math.min(...values), high = Math.max(...values), half = Math.max(10, 0.54 * (high - low));
     return {
       width, height, margin: { l: 42, r: 8, t: 8, b: 24 }, showlegend: false, hovermode: "x unified",
