@@ -59,6 +59,7 @@ def test_a_walk_of_known_speed_and_stride(motion: Motion) -> None:
     assert 0.58 < last.stance < 0.66  # of healthy adults 0.60 to 0.62
     assert last.double_support == pytest.approx(2 * last.stance - 1, abs=0.02)
     assert 0.05 < last.step_width < 0.20
+    assert last.turn == pytest.approx(HOW.turn_rad / (HOW.duration_s - HOW.standing_s) * HOW.stride_s, abs=0.02)
     assert last.start < last.opposite_off < last.opposite_touchdown < last.foot_off < last.end
 
 
@@ -163,6 +164,8 @@ def test_on_a_treadmill_lengths_are_against_its_belt(motion: Motion) -> None:
 
 def test_around_a_bend_the_sides_vary_about_their_own_means() -> None:
     around = strides_of(walk(demo_person(), replace(HOW, turn_rad=3.0))).strides
+    assert [s.turn for s in around[3:-3]] == pytest.approx([around[4].turn] * (len(around) - 6), abs=0.05)
+    assert 0.2 < around[4].turn < 0.6  # to the left
     left, right = ([100 * s.step_width for s in around if s.side == side] for side in "lr")
     mean, sd = mean_and_sd(around, "step_width")
     assert abs(np.mean(left) - np.mean(right)) > 5

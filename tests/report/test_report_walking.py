@@ -8,8 +8,11 @@ import pytest
 from report_examples import striding
 
 from kinefuse.conventions import COORDINATE_INDEX, INFERRED, SEGMENT_INDEX
-from kinefuse.metrics.strides import strides_of
+from kinefuse.metrics.strides import Walking, strides_of
 from kinefuse.report.walking import SHOWN, walking_parts
+from kinefuse.synthesis.gait import Walk
+from kinefuse.synthesis.gait import walk as synthetic_walk
+from kinefuse.synthesis.person import demo_person
 
 KNEE = COORDINATE_INDEX["knee_angle_r"]
 walk = cache(striding)
@@ -58,7 +61,7 @@ def test_few_strides_and_those_left_out_are_told() -> None:
 def test_angles_that_were_inferred_are_not_drawn() -> None:
     provenance = walk().provenance.copy()
     provenance[:, [SEGMENT_INDEX["thigh_l"], SEGMENT_INDEX["thorax"]]] = INFERRED
-    strides = strides_of(walk()).of("r")
+    strides = [s for s in strides_of(walk()).strides if s.side == "r"]
     provenance[walk().time < strides[-1].start, SEGMENT_INDEX["foot_r"]] = INFERRED
     html, data = walking_parts(replace(walk(), provenance=provenance))
     curves = {plot["key"]: {curve["side"]: curve for curve in plot["curves"]} for plot in data["plots"]}
@@ -67,6 +70,16 @@ def test_angles_that_were_inferred_are_not_drawn() -> None:
     assert 'data-cycle="lumbar_rotation"' not in html
     assert curves["ankle_angle"]["r"]["strides"] == 1
     assert curves["ankle_angle"]["r"]["sd"] == []
+
+
+def test_strides_of_turning_round_are_not_among_the_means() -> None:
+    straight = strides_of(walk()).strides
+    turning = [replace(stride, turn=0.6) for stride in straight[2:]]
+    assert Walking((*straight[:2], *turning), 0, "measured").straight == list(straight[:2])
+    assert Walking(tuple(turning), 0, "measured").straight == turning
+    tight = synthetic_walk(demo_person(), Walk(rate_hz=60.0, duration_s=10.0, turn_rad=4.0))
+    assert "In all of them" in walking_parts(tight)[0] or "in which the body turned" in walking_parts(tight)[0]
+    assert "turned by more" not in walking_parts(walk())[0]
 
 
 def test_there_is_nothing_where_nobody_walks() -> None:

@@ -104,7 +104,7 @@ def walking_numbers(motion: Motion) -> dict[str, Any]:
     if not walking.strides:
         return found
     names = {"speed": "speed_m_per_s", "cadence": "cadence_steps_per_min", "length": "stride_length_m"}
-    means = {told: mean_and_sd(walking.strides, key)[0] / QUANTITIES[key].scale for key, told in names.items()}
+    means = {told: mean_and_sd(walking.straight, key)[0] / QUANTITIES[key].scale for key, told in names.items()}
     return {**found, **means}
 
 

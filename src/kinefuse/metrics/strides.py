@@ -19,6 +19,9 @@ from kinefuse.motion import Motion
 MOSTLY: Final = 0.5
 """Share of a stride's frames in which feet may be inferred."""
 
+STRAIGHT_RAD: Final = float(np.deg2rad(20.0))
+"""By more than this in a stride somebody turns round: the inner foot's steps are shorter then."""
+
 PLACE: Final = "measured"
 BELT: Final = "treadmill"
 LEGS: Final = "legs"
@@ -38,6 +41,7 @@ class Stride:
     length : metres, from where the heel touched down to where it does again, in the direction of walking
     step_length : metres, by how much the heel is in front of the other one's touchdown at the end
     step_width : metres, by how much the left heel is to the left of the right one then
+    turn : radians, by which the body turns in the stride, positive to the left
     """
 
     side: str
@@ -49,6 +53,7 @@ class Stride:
     length: float
     step_length: float
     step_width: float
+    turn: float
 
     @property
     def duration(self) -> float:
@@ -89,9 +94,11 @@ class Walking:
     left_out: int
     place: str
 
-    def of(self, side: str) -> list[Stride]:
-        """Return the strides of the left, ``"l"``, or the right foot."""
-        return [stride for stride in self.strides if stride.side == side]
+    @property
+    def straight(self) -> list[Stride]:
+        """Those in which the body hardly turns, of which means are told; all if there is none of them."""
+        found = [stride for stride in self.strides if abs(stride.turn) <= STRAIGHT_RAD]
+        return found or list(self.strides)
 
 
 def strides_of(motion: Motion) -> Walking:
@@ -114,8 +121,9 @@ def strides_of(motion: Motion) -> Walking:
     heels = heels_of(ankles, motion.R_world_segment).reshape(len(motion.time), 6)
     forward = forward_of(motion.R_world_segment[:, SEGMENT_INDEX["pelvis"]])
     behind = np.einsum("tsi,ti->ts", motion.positions[:, :1] - balls, forward)
+    feet = np.concatenate([heels, behind, forward], axis=1)
     known = [cycle for cycle in cycles if _is_known(motion, cycle)]
-    found = [stride for stride in (_stride(motion.time, heels, behind, cycle) for cycle in known) if stride is not None]
+    found = [stride for stride in (_stride(motion.time, feet, cycle) for cycle in known) if stride is not None]
     whole = tuple(stride for stride in found if np.isfinite([getattr(stride, name) for name in COLUMNS.values()]).all())
     return Walking(whole, len(cycles) - len(known) + len(found) - len(whole), place)
 
@@ -126,13 +134,16 @@ def _is_known(motion: Motion, cycle: Cycle) -> bool:
     return bool(inferred.mean(axis=0).max() <= MOSTLY)
 
 
-def _stride(time: np.ndarray, heels: np.ndarray, behind: np.ndarray, cycle: Cycle) -> Stride | None:
-    """Read a stride off heels (T, 6), left and right, and balls of feet behind the pelvis (T, 2), metres.
+def _stride(time: np.ndarray, feet: np.ndarray, cycle: Cycle) -> Stride | None:
+    """Return a stride; None if it is one of running; NaN in it for what is not known.
 
-    None if it is one of running; NaN in it for what is not known.
+    Parameters
+    ----------
+    time : (T,) seconds
+    feet : (T, 11): heels, left and right, how far their balls are behind the pelvis, and where that faces; metres
     """
     near = stretch(time, cycle.start, cycle.end, beyond=3)
-    time, heels, behind = time[near], heels[near], behind[near]
+    time, heels, behind, forward = time[near], feet[near, :6], feet[near, 6:8], feet[near, 8:]
     own = SIDES.index(cycle.side)
     opposite_off = foot_off(time, behind[:, 1 - own], cycle.start, cycle.opposite)
     own_off = foot_off(time, behind[:, own], cycle.opposite, cycle.end)
@@ -144,6 +155,7 @@ def _stride(time: np.ndarray, heels: np.ndarray, behind: np.ndarray, cycle: Cycl
     length = float(np.linalg.norm(way))
     ahead, step = way / length, last - other
     to_left = np.array([ahead[2], 0.0, -ahead[0]])
+    faced = interpolate_values(time, forward, np.array([cycle.start, cycle.end]))
     return Stride(
         side=cycle.side,
         start=cycle.start,
@@ -154,6 +166,7 @@ def _stride(time: np.ndarray, heels: np.ndarray, behind: np.ndarray, cycle: Cycl
         length=length,
         step_length=float(step @ ahead),
         step_width=float(step @ to_left) * (1.0 if cycle.side == "l" else -1.0),
+        turn=float(np.arctan2(np.cross(faced[0], faced[1])[1], faced[0] @ faced[1])),
     )
 
 
@@ -236,6 +249,7 @@ COLUMNS: Final = {
     "step_width_m": "step_width",
     "speed_m_per_s": "speed",
     "cadence_steps_per_min": "cadence",
+    "turn_rad": "turn",
 }
 """Of the table: what each is called there, with its unit, and the attribute of `Stride`."""
 

@@ -1,19 +1,20 @@
 """The report's page of a gait laboratory: what strides are like, and the joints over the gait cycle, left and right."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 
 from kinefuse.conventions import INFERRED
 from kinefuse.metrics.angles import interpolate_angles
-from kinefuse.metrics.gait_cycles import POINTS, stretch
+from kinefuse.metrics.gait_cycles import POINTS, SIDES, stretch
 from kinefuse.metrics.strides import (
     BELT,
     LEGS,
     MOSTLY,
     PLACE,
     QUANTITIES,
+    STRAIGHT_RAD,
     Stride,
     Walking,
     mean_and_sd,
@@ -31,6 +32,8 @@ SHOWN: Final = (
 
 FEW: Final = 3
 """Below so many strides of a foot, its curves and means are those of chance."""
+
+Sides = Mapping[str, Sequence[Stride]]
 
 AGAINST: Final = {
     PLACE: "",
@@ -57,14 +60,15 @@ def walking_parts(motion: Motion) -> tuple[str, dict[str, Any]]:
     notes = "".join(f'<p class="note">{text(note)}</p>' for note in _notes(walking))
     if not walking.strides:
         return section("walking", "Walking", notes), {"plots": []}
-    plots = _plots(motion, walking)
-    told = _lead(walking) + notes + _figures(walking.strides) + _sides(walking)
-    return section("walking", "Walking", told + _frames(plots, walking)), {"plots": plots}
+    sides = {side: [stride for stride in walking.straight if stride.side == side] for side in SIDES}
+    plots = _plots(motion, sides)
+    told = _lead(sides) + notes + _figures(walking.straight) + _sides(sides)
+    return section("walking", "Walking", told + _frames(plots, sides)), {"plots": plots}
 
 
-def _lead(walking: Walking) -> str:
+def _lead(sides: Sides) -> str:
     return (
-        f"<p>{counted(len(walking.of('l')), 'stride')} of the left foot and {len(walking.of('r'))} of the right, each "
+        f"<p>{counted(len(sides['l']), 'stride')} of the left foot and {len(sides['r'])} of the right, each "
         "from one touchdown of the foot to its next, found from how feet move against the pelvis. Means and standard "
         "deviations are over strides.</p>"
     )
@@ -72,7 +76,15 @@ def _lead(walking: Walking) -> str:
 
 def _notes(walking: Walking) -> list[str]:
     notes = [AGAINST[walking.place]] if AGAINST[walking.place] and walking.strides else []
-    if walking.strides and min(len(walking.of(side)) for side in "lr") < FEW:
+    turning = sum(abs(stride.turn) > STRAIGHT_RAD for stride in walking.strides)
+    if 0 < turning < len(walking.strides):
+        notes.append(
+            f"Not among these, but in strides.csv: {counted(turning, 'stride')} in which the body turned by more than "
+            f"{np.rad2deg(STRAIGHT_RAD):.0f}°."
+        )
+    elif turning:
+        notes.append(f"In all of them the body turned by more than {np.rad2deg(STRAIGHT_RAD):.0f}°.")
+    if walking.strides and min(sum(stride.side == side for stride in walking.straight) for side in SIDES) < FEW:
         notes.append(f"Fewer than {FEW} strides of a foot: do not take its means for how this person walks.")
     if walking.left_out:
         notes.append(
@@ -95,12 +107,12 @@ def _figures(strides: Sequence[Stride]) -> str:
     return f'<div class="figures">{"".join(boxes)}</div>'
 
 
-def _sides(walking: Walking) -> str:
+def _sides(sides: Sides) -> str:
     rows = []
     for key, quantity in QUANTITIES.items():
         if not quantity.sided:
             continue
-        left, right = (mean_and_sd(walking.of(side), key) for side in "lr")
+        left, right = (mean_and_sd(sides[side], key) for side in SIDES)
         cells = [_mean(*left, quantity.digits), _mean(*right, quantity.digits)]
         title = f'{quantity.title} <span class="between">{text(quantity.unit)}</span>'
         rows.append([title, *cells, _asymmetry(left[0], right[0], quantity.digits)])
@@ -124,12 +136,12 @@ def _asymmetry(left: float, right: float, digits: int) -> str:
     return f'{sign}{shown} <span class="between">{number(share, 0, " %")}</span>'
 
 
-def _plots(motion: Motion, walking: Walking) -> list[dict[str, Any]]:
+def _plots(motion: Motion, sides: Sides) -> list[dict[str, Any]]:
     """Return the curves of each movement that some stride tells from its beginning to its end."""
     movements = {movement.key: movement for _, of_joint in GROUPS for movement in of_joint}
     angles, plots = plain_angles(motion), []
     for key in SHOWN:
-        curves = [curve for side in "lr" if (curve := _curve(motion, angles, movements[key], walking.of(side), side))]
+        curves = [curve for side in SIDES if (curve := _curve(motion, angles, movements[key], sides[side], side))]
         if curves:
             plots.append({"key": key, "curves": curves})
     return plots
@@ -154,21 +166,21 @@ def _curve(
     return {"side": side, "mean": np.round(rows.mean(axis=0), 2).tolist(), "sd": sd, "strides": len(rows), "off": off}
 
 
-def _frames(plots: Sequence[dict[str, Any]], walking: Walking) -> str:
+def _frames(plots: Sequence[dict[str, Any]], sides: Sides) -> str:
     legend = (
         '<h3>Over the gait cycle</h3><p class="legend"><span class="key"><i class="line l"></i>left</span>'
         '<span class="key"><i class="line r"></i>right</span><span class="key"><i class="band"></i>± 1 standard '
         "deviation over strides</span><span>Upright lines: the foot leaves the ground.</span></p>"
     )
-    return f'{legend}<div class="plots">{"".join(_frame(plot, walking) for plot in plots)}</div>' if plots else ""
+    return f'{legend}<div class="plots">{"".join(_frame(plot, sides) for plot in plots)}</div>' if plots else ""
 
 
-def _frame(plot: dict[str, Any], walking: Walking) -> str:
+def _frame(plot: dict[str, Any], sides: Sides) -> str:
     movement = next(movement for _, movements in GROUPS for movement in movements if movement.key == plot["key"])
     signs = f"<b>+</b> {text(movement.positive)} &nbsp; <b>−</b> {text(movement.negative)}"
     count = {"l": 0, "r": 0} | {curve["side"]: curve["strides"] for curve in plot["curves"]}
     doubt = ""
-    if any(count[side] < len(walking.of(side)) for side in "lr"):
+    if any(count[side] < len(sides[side]) for side in SIDES):
         doubt = (
             f'<p class="doubt">Of {counted(count["l"], "stride")} of the left foot and {count["r"]} of the right; in '
             "the others it was inferred or unknown.</p>"
