@@ -162,6 +162,21 @@ def test_on_a_treadmill_lengths_are_against_its_belt(motion: Motion) -> None:
         assert one.stance == pytest.approx(other.stance, abs=0.03)
 
 
+def test_who_sways_on_a_treadmill_walks_no_further(motion: Motion) -> None:
+    belt = on_a_belt(motion)
+    sway = 0.1 * np.sin(0.8 * belt.time)[:, None, None] * np.array([1.0, 0.0, 0.5])
+    for one, other in zip(
+        strides_of(replace(belt, positions=belt.positions + sway)).strides, strides_of(belt).strides, strict=True
+    ):
+        assert one.length == pytest.approx(other.length, abs=1e-6)
+
+
+def test_who_is_too_fast_to_walk_is_on_no_treadmill(motion: Motion) -> None:
+    root = motion.positions[:, :1] * np.array([1.0, 0.0, 1.0])
+    rushing = replace(motion, positions=motion.positions + root)  # twice as far in each stride
+    assert strides_of(rushing) == Walking((), 0, PLACE)
+
+
 def test_around_a_bend_the_sides_vary_about_their_own_means() -> None:
     around = strides_of(walk(demo_person(), replace(HOW, turn_rad=3.0))).strides
     assert [s.turn for s in around[3:-3]] == pytest.approx([around[4].turn] * (len(around) - 6), abs=0.05)

@@ -28,7 +28,7 @@ SMOOTHED_S: Final = 0.04
 
 
 LEAST_SHARE: Final = 0.5
-"""Of the body's speed over a stride, that its lowest foot goes backwards with."""
+"""Of the body's speed over a stride, that its lowest foot goes backwards with, and that a treadmill makes up for."""
 
 
 def place_is_known(motion: Motion) -> bool:
@@ -50,9 +50,16 @@ def carried_by_feet(motion: Motion) -> Motion:
     time, points = motion.time[known], points[known]
     forward = forward_of(motion.R_world_segment[known, SEGMENT_INDEX["pelvis"]])
     way = _integrated(time, -_standing_velocity(time, points, np.nan_to_num(forward)))
+    level = motion.positions[known, :1] * np.array([1.0, 0.0, 1.0])
     positions = motion.positions.copy()
-    positions[known] += way[:, None]
+    positions[known] += level[0] - level + way[:, None]
     return replace(motion, positions=positions)
+
+
+def stays(motion: Motion, cycle: Cycle) -> bool:
+    """Return whether the root is displaced by less than half of what a cycle of `carried_by_feet` advances."""
+    root = motion.positions[stretch(motion.time, cycle.start, cycle.end), 0]
+    return bool(np.linalg.norm((root[-1] - root[0])[[0, 2]]) < LEAST_SHARE * cycle.advance)
 
 
 def walks_on_lowest_foot(motion: Motion, cycle: Cycle) -> bool:

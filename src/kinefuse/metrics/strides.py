@@ -13,7 +13,7 @@ import numpy as np
 from kinefuse.conventions import INFERRED, JOINT_INDEX, SEGMENT_INDEX
 from kinefuse.metrics.angles import LONGEST_STEP, interpolate_values
 from kinefuse.metrics.gait_cycles import SIDES, Cycle, forward_of, heels_of, stretch, walking_cycles
-from kinefuse.metrics.standing_feet import carried_by_feet, place_is_known, walks_on_lowest_foot
+from kinefuse.metrics.standing_feet import carried_by_feet, place_is_known, stays, walks_on_lowest_foot
 from kinefuse.motion import Motion
 
 MOSTLY: Final = 0.5
@@ -111,9 +111,9 @@ def strides_of(motion: Motion) -> Walking:
     place = PLACE if place_is_known(motion) else LEGS
     cycles = walking_cycles(motion) if place == PLACE else []
     if not cycles:
-        motion = carried_by_feet(motion)
-        cycles = [cycle for cycle in walking_cycles(motion) if walks_on_lowest_foot(motion, cycle)]
-        place = BELT if cycles and place == PLACE else place
+        carried = carried_by_feet(motion)
+        cycles = [c for c in walking_cycles(carried) if walks_on_lowest_foot(carried, c) and stays(motion, c)]
+        motion, place = carried, BELT if cycles and place == PLACE else place
     if not cycles:
         return Walking((), 0, place)
     columns = {name: [JOINT_INDEX[f"{name}_{side}"] for side in SIDES] for name in ("ankle", "mtp")}
